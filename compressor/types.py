@@ -1,0 +1,101 @@
+"""Values that travel through the compressor, and the two Protocols other code plugs into.
+
+Array conventions: `n` is the number of words of a text; spans are half-open, in characters of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.params import CompressionParams
+
+Span: TypeAlias = tuple[int, int]
+"""Half-open [start, end) in characters."""
+
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int32]
+Codes: TypeAlias = NDArray[np.uint32]
+"""Code points of a text, one an element."""
+Hashes: TypeAlias = NDArray[np.uint64]
+Scores: TypeAlias = NDArray[np.uint16]
+"""Score per word on the grid k / 4096, k in 0 … 4096; higher is kept sooner."""
+
+SCORE_ONE = 4096
+"""The score that means probability 1."""
+
+SkipReason: TypeAlias = Literal[
+    "short", "structured", "no_gain", "deadline", "overloaded", "scorer_down", "verify_failed"
+]
+"""Why the compressor left a text whole (the gateway has reasons of its own besides)."""
+
+CacheState: TypeAlias = Literal["hit", "miss"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """The words of one text, in order, and what vectorised rules need to know about each.
+
+    The gap before word i is `text[ends[i-1]:starts[i]]` (from 0 for the first): white space without
+    newlines. A newline ("\\n", or "\\r\\n") is a word of its own. `flags` holds bits of `words.Flag`.
+    `hashes` are of the case-folded word (`words.hash_word`).
+    """
+
+    codes: Codes
+    starts: Ints
+    ends: Ints
+    flags: NDArray[np.uint16]
+    hashes: Hashes
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """One text's result. `kept` are character spans of the original that concatenate to `text`."""
+
+    text: str
+    origin_tokens: int
+    compressed_tokens: int
+    kept: tuple[Span, ...]
+    skip: SkipReason | None = None
+    cache: CacheState | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """What a scorer sees at once. `n_tokens` is what it costs in a batch; `payload` is the scorer's own."""
+
+    n_tokens: int
+    payload: object
+
+
+class Scorer(Protocol):
+    """Gives every token of a text a score for being kept."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of weights, tokenizer, words and chunks version: equal fingerprints give equal scores."""
+
+    def encode(self, text: str, words: Words) -> list[Chunk]:
+        """Pure, on any thread: the chunks to score, in text order."""
+
+    def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+        """On the device thread: per chunk, the scores of its tokens in [0, 1]."""
+
+    def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
+        """Pure, on any thread: token scores of all chunks of a text to scores per word, shape [n]."""
+
+
+class Compressor(Protocol):
+    """Anything that compresses texts: the local engine, the caching wrapper, a remote one, a fake."""
+
+    async def compress(
+        self, texts: Sequence[str], params: CompressionParams, *, tenant: str = "", deadline_s: float | None = None
+    ) -> list[Compressed]:
+        """One result a text, in order. Trouble is a `skip` reason on the result, never an exception."""

@@ -1,0 +1,139 @@
+"""Values that cross the gateway's seams, and the Protocols behind them: Upstream, Cache, Ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+"""Header fields in wire order, duplicates kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """A request as it goes on. `target` is the raw path and query string, percent-encoding untouched."""
+
+    method: str
+    target: bytes
+    headers: RawHeaders
+    body: bytes | AsyncIterator[bytes]
+
+
+@dataclass(slots=True)
+class UpstreamResponse:
+    """What came back. `body` yields raw (undecoded) bytes as they arrive; a break raises UpstreamBroken.
+
+    Whoever holds the response must `aclose` it; closing early closes the connection to the upstream.
+    """
+
+    status: int
+    headers: RawHeaders
+    body: AsyncIterator[bytes]
+
+    async def aclose(self) -> None:
+        """Release the connection; overridden by implementations that hold one."""
+
+
+class Upstream(Protocol):
+    """Where requests go."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Send and return once the response head is here. Raises UpstreamError; cancellation closes all."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class Cache(Protocol):
+    """Keyed bytes. Trouble is a miss, never an exception."""
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """One value or None a key, in order."""
+
+    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
+        """Store unless there is a value; returns what the store now holds. Reading or finding it slides the TTL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The upstream's own counts, in tokens; `cached_tokens` is a part of `prompt_tokens`."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    """True when the stream broke off or the upstream sent no usage, and the counts are ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request's record: counts, ids and keyed hashes; never text, keys or header values."""
+
+    id: str
+    created_at: float
+    """Unix seconds."""
+    path: str
+    status: int
+    """HTTP status sent to the client; 499 when it left before a status was sent."""
+    key_id: str | None = None
+    """Virtual key's id, else the keyed hash of the credential."""
+    team: str | None = None
+    conversation: str | None = None
+    model: str | None = None
+    policy: str | None = None
+    policy_version: str | None = None
+    variant: str | None = None
+    mode: str = "off"
+    is_streamed: bool = False
+    is_complete: bool = True
+    """False when client or upstream broke off the answer."""
+    origin_tokens: int | None = None
+    compressed_tokens: int | None = None
+    tokenizer: str | None = None
+    skip: str | None = None
+    cache: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    """Billed, from `usage`; None when the model has no known price."""
+    saved_usd: float | None = None
+    """Net of prompt caching; may be negative; None when the model has no known price."""
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """Sums over the entries of one group."""
+
+    group: str
+    requests: int
+    compressed_requests: int
+    origin_tokens: int
+    compressed_tokens: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    saved_usd: float
+    unpriced_requests: int
+    """Requests with usage whose model has no known price: in the tokens, not in the money."""
+
+
+class Ledger(Protocol):
+    """Where entries go. `record` never blocks and never raises."""
+
+    def record(self, entry: Entry) -> None:
+        """Queue one entry for writing."""
+
+    async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
+        """Sums by `group_by`: one of policy, model, team, key_id, variant, mode, skip, day."""
+
+    @property
+    def degraded(self) -> str | None:
+        """Why entries are not reaching the store, or None."""
+
+    async def aclose(self) -> None:
+        """Write everything queued, then close."""
