@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Writes cpu.txt, cuda.txt (what Pith runs on) and dev.txt (what checks and tests need besides).
+#
+# One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
+# the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
+# the CUDA build of torch needs, so both agree on everything else. Both builds of torch carry the same version:
+# the CPU lock must list no hash of the CUDA build, because pip prefers a listed file of an index to an
+# equally listed file of a wheel folder, whose hash it cannot know beforehand.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+before=${LOCK_BEFORE:-2026-11-12}
+uv=${UV:-.venv/bin/uv}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+compile() { # compile OUTPUT ARGUMENT…: one lock, without a word about where it was made
+    "$uv" pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest \
+        --exclude-newer "$before" --generate-hashes --no-header --no-annotate --output-file "$@"
+}
+
+echo "locking releases uploaded before $before"
+compile "$work/cuda.txt" pyproject.toml
+grep -oE '^(cuda|nvidia|triton)[a-z0-9-]*' "$work/cuda.txt" >"$work/cuda-only.txt"
+compile "$work/cpu.txt" pyproject.toml --constraints "$work/cuda.txt" --excludes "$work/cuda-only.txt"
+compile "$work/dev.txt" --group dev --constraints "$work/cpu.txt"
+
+torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' "$work/cpu.txt")
+grep -q " torch-$torch+cpu-" requirements/torch-cpu.sha256 || {
+    echo "requirements/torch-cpu.sha256 has no wheel of torch $torch: write down its CPU wheels' hashes" >&2
+    exit 1
+}
+
+made="# Made by \`make lock\` from pyproject.toml; not edited by hand."
+{
+    echo "$made Runtime, without CUDA."
+    echo "# On Linux torch's CPU build comes from an index of its own, which \`make install\` names when needed:"
+    echo "#   pip install --require-hashes --extra-index-url https://download.pytorch.org/whl/cpu -r requirements/cpu.txt"
+    awk 'FNR == NR { if ($1 != "#") hashes = hashes (hashes ? " \\\n" : "") "    --hash=sha256:" $1; next }
+         /^torch==/ { print; print hashes; in_torch = 1; next }
+         /^[^ ]/ { in_torch = 0 }
+         !in_torch' requirements/torch-cpu.sha256 "$work/cpu.txt"
+} >requirements/cpu.txt
+{ echo "$made Runtime, with CUDA."; cat "$work/cuda.txt"; } >requirements/cuda.txt
+{ echo "$made Checks and tests, beside cpu.txt or cuda.txt."; cat "$work/dev.txt"; } >requirements/dev.txt
+wc -l requirements/cpu.txt requirements/cuda.txt requirements/dev.txt
