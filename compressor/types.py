@@ -17,6 +17,9 @@ from compressor.params import CompressionParams
 Span: TypeAlias = tuple[int, int]
 """Half-open [start, end) in characters."""
 
+Spans: TypeAlias = NDArray[np.int32]
+"""Half-open character spans, shape [k, 2], ordered and disjoint."""
+
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int32]
 Codes: TypeAlias = NDArray[np.uint32]
@@ -55,14 +58,14 @@ class Words:
         return len(self.starts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Compressed:
-    """One text's result. `kept` are character spans of the original that concatenate to `text`."""
+    """One text's result. `kept` are character spans of the original, in order, that concatenate to `text`."""
 
     text: str
     origin_tokens: int
     compressed_tokens: int
-    kept: tuple[Span, ...]
+    kept: Spans
     skip: SkipReason | None = None
     cache: CacheState | None = None
 
@@ -96,6 +99,11 @@ class Compressor(Protocol):
     """Anything that compresses texts: the local engine, the caching wrapper, a remote one, a fake."""
 
     async def compress(
-        self, texts: Sequence[str], params: CompressionParams, *, tenant: str = "", deadline_s: float | None = None
+        self,
+        texts: Sequence[str],
+        params: CompressionParams,
+        *,
+        tenant: str = "",
+        deadline_s: float | None = None,
     ) -> list[Compressed]:
         """One result a text, in order. Trouble is a `skip` reason on the result, never an exception."""

@@ -1,0 +1,143 @@
+"""The recipe for one text, as a generator without I/O: yields what it needs scored, is sent the scores.
+
+    short? → words → protected → structured? → forced → (scores) → select → render → verify → count
+
+Everything here is a pure function of the text and the parameters: the same text gives the same bytes on any
+replica and at any turn of a conversation (laws 3 and 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressor import keep, marks, render, select, verify
+from compressor.params import CompressionParams
+from compressor.segments import is_structured, protected_spans
+from compressor.tokens import counter
+from compressor.types import Bools, Compressed, Ints, Scores, SkipReason, Span, Words
+from compressor.words import split
+
+FLOW_VERSION = "1"
+"""Names the byte behaviour of keep, select and render; with the words version it makes the engine epoch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreRequest:
+    """A text whose words want scores."""
+
+    text: str
+    words: Words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What is known of a text before any score: it depends on the text and the parameters alone."""
+
+    text: str
+    words: Words
+    weights: Ints
+    origin_tokens: int
+    protected_spans: tuple[Span, ...]
+    protected: Bools
+    forced: Bools
+    regions: tuple[marks.Region, ...]
+
+
+Flow = Generator[ScoreRequest, Scores, Compressed]
+
+
+def flow(text: str, params: CompressionParams) -> Flow:
+    """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words."""
+    marked = marks.read(text) if params.marks else None
+    if marked is None:
+        return (yield from _flow(text, params, ()))
+    inner = yield from _flow(marked.text, params, marked.regions)
+    return Compressed(
+        inner.text, inner.origin_tokens, inner.compressed_tokens, marked.original(inner.kept), inner.skip
+    )
+
+
+def whole(text: str, params: CompressionParams, skip: SkipReason) -> Compressed:
+    """The text left as it is, but for its marks, and why."""
+    if params.marks:
+        marked = marks.read(text)
+        tokens = counter(params.tokenizer).count(marked.text)
+        return Compressed(marked.text, tokens, tokens, marked.visible, skip)
+    tokens = counter(params.tokenizer).count(text)
+    return _whole(text, tokens, skip)
+
+
+def _whole(text: str, tokens: int, skip: SkipReason) -> Compressed:
+    return Compressed(text, tokens, tokens, np.array([[0, len(text)]], np.int32)[: len(text)], skip)
+
+
+def _flow(text: str, params: CompressionParams, regions: tuple[marks.Region, ...]) -> Flow:
+    analysis = analyse(text, params, regions)
+    if isinstance(analysis, Compressed):
+        return analysis
+    scores = yield ScoreRequest(text, analysis.words)
+    return finish(analysis, scores, params)
+
+
+def analyse(
+    text: str, params: CompressionParams, regions: tuple[marks.Region, ...] = ()
+) -> Analysis | Compressed:
+    """All that needs no scores; a finished result when the text is to be left whole."""
+    count = counter(params.tokenizer)
+    words = split(text)
+    origin_tokens, weights = count.weigh(text, words)
+    if origin_tokens < params.min_tokens or not len(words):
+        return _whole(text, origin_tokens, "short")
+    spans = tuple(protected_spans(text, words, params.protect))
+    if params.structure_guard and is_structured(text, words, spans):
+        return _whole(text, origin_tokens, "structured")
+    spans += tuple((region.start, region.end) for region in regions if region.rate is None)
+    protected = keep.protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
+    if protected.all():
+        return _whole(text, origin_tokens, "short")
+    forced = keep.forced(text, words, params)
+    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions)
+
+
+def _head_and_tail(weights: Ints, origin_tokens: int, params: CompressionParams) -> Bools:
+    """Words that start within the head's tokens or end within the tail's."""
+    upto = np.cumsum(weights)
+    is_head: Bools = upto - weights < params.protect.head_tokens
+    is_tail: Bools = upto > origin_tokens - params.protect.tail_tokens
+    return is_head | is_tail
+
+
+def finish(analysis: Analysis, scores: Scores, params: CompressionParams) -> Compressed:
+    """Scores to the result."""
+    text, words = analysis.text, analysis.words
+    kept, forced = choose(analysis, scores, params)
+    spans = render.kept_spans(words, kept)
+    if verify.broken_promise(words, spans, analysis.protected_spans, forced):
+        return _whole(text, analysis.origin_tokens, "verify_failed")
+    compressed = render.slice_text(text, spans)
+    tokens = counter(params.tokenizer).count(compressed)
+    if tokens >= analysis.origin_tokens:
+        return _whole(text, analysis.origin_tokens, "no_gain")
+    return Compressed(compressed, analysis.origin_tokens, tokens, spans)
+
+
+def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[Bools, Bools]:
+    """Which words are kept, and which of them were promised to be, shape [n] each."""
+    words, forced = analysis.words, analysis.forced
+    candidates = select.Candidates(scores, analysis.weights, forced, analysis.protected)
+    rate = params.rate_for(analysis.origin_tokens)
+    rest = np.ones(len(words), np.bool_)
+    kept = forced | analysis.protected
+    for region in analysis.regions:
+        if region.rate is not None:
+            inside = (words.starts < region.end) & (words.ends > region.start)
+            rest &= ~inside
+            kept |= select.by_rate(candidates.within(inside), region.rate) & inside
+    kept |= select.select(candidates.within(rest), params, rate) & rest
+    if params.drop_consecutive:
+        kept = select.drop_consecutive(words, kept, candidates)
+        forced = forced & kept
+    return select.keep_separators(words, kept), forced

@@ -1,0 +1,86 @@
+"""In-text marks: what the author of a text asks for inside it. Marks are always cut out of what goes on.
+
+    <pith keep>…</pith>                        byte-equal
+    <pith rate="0.3">…</pith>                  at this rate
+    <llmlingua, rate=0.3, compress=True>…</llmlingua>    the spelling of LLMLingua; compress=False keeps
+
+Marks do not nest. A tag without its partner, or with anything else in it, is ordinary text. The laws are
+stated on the text without its marks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressor.render import merged, slice_text
+from compressor.types import Spans
+
+_OPEN = re.compile(
+    r"<pith\s+(?:(?P<keep>keep)|rate=\"(?P<rate>\d*\.?\d+)\")\s*>"
+    r"|<llmlingua(?:,\s*rate=(?P<lrate>\d*\.?\d+))?(?:,\s*compress=(?P<compress>True|False))?\s*>"
+)
+_CLOSE = {"<p": "</pith>", "<l": "</llmlingua>"}
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A marked stretch, in characters of the text without marks. `rate` None: keep byte-equal."""
+
+    start: int
+    end: int
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marked:
+    """A text with its marks taken out: `visible` are the spans of the original that make `text`."""
+
+    text: str
+    visible: Spans
+    regions: tuple[Region, ...] = ()
+
+    def original(self, spans: Spans) -> Spans:
+        """Spans of `text` as spans of the original, which still has its marks."""
+        lengths = self.visible[:, 1] - self.visible[:, 0]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        pieces = []
+        for (start, end), begin in zip(self.visible.tolist(), offsets.tolist(), strict=False):
+            inside = np.clip(spans, begin, begin + end - start) - begin + start
+            pieces.append(inside[inside[:, 1] > inside[:, 0]])
+        return merged(np.concatenate(pieces).astype(np.int32)) if pieces else spans
+
+
+def read(text: str) -> Marked:
+    """Find the marks of `text` and take them out."""
+    visible: list[tuple[int, int]] = []
+    regions: list[Region] = []
+    done = length = 0
+    for tag in _OPEN.finditer(text) if "<pith" in text or "<llmlingua" in text else ():
+        rate = _rate(tag)
+        close = _CLOSE[tag.group()[:2]]
+        end = text.find(close, tag.end())
+        if tag.start() < done or rate == "bad" or end < 0:
+            continue
+        visible += [(done, tag.start()), (tag.end(), end)]
+        begin = length + tag.start() - done
+        length = begin + end - tag.end()
+        done = end + len(close)
+        if rate != "default":
+            assert not isinstance(rate, str)
+            regions.append(Region(begin, length, rate))
+    visible.append((done, len(text)))
+    spans = merged(np.array(visible, np.int32).reshape(-1, 2))
+    return Marked(slice_text(text, spans) if regions or done else text, spans, tuple(regions))
+
+
+def _rate(tag: re.Match[str]) -> float | str | None:
+    """The rate a tag asks for; None to keep; "default" for the policy's own; "bad" when out of range."""
+    if tag["keep"] or tag["compress"] == "False":
+        return None
+    asked = tag["rate"] or tag["lrate"]
+    if asked is None:
+        return "default"
+    return float(asked) if 0.0 < float(asked) <= 1.0 else "bad"

@@ -1,0 +1,83 @@
+"""Token counts of the target model, and how many of them each word costs.
+
+tiktoken ships no vocabularies; litellm's package carries the common ones, found here without importing it
+(that import takes seconds). Text is always encoded as ordinary text: "<|endoftext|>" is thirteen characters.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import tiktoken
+from numpy.typing import NDArray
+
+from compressor.types import Codes, Ints, Words
+
+DEFAULT_ENCODING = "o200k_base"
+_AVAILABLE = ("o200k_base", "cl100k_base", "p50k_base", "o200k_harmony")
+"""Encodings whose ranks lie in litellm's package."""
+
+
+def encoding_for(model: str | None) -> tuple[str, bool]:
+    """The encoding of a model by name, and whether it is truly that model's (else the nearest stand-in)."""
+    name = (model or "").rsplit("/", 1)[-1]
+    try:
+        found = tiktoken.encoding_name_for_model(name)
+    except KeyError:
+        return DEFAULT_ENCODING, False
+    return (found, True) if found in _AVAILABLE else (DEFAULT_ENCODING, False)
+
+
+class TokenCounter:
+    """Counts in one encoding. Safe on any thread; tiktoken releases the interpreter lock while it encodes."""
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        self._encoding = encoding
+        self._lengths = np.zeros(encoding.n_vocab + 1, np.int32)
+        for token in range(encoding.n_vocab):
+            try:
+                self._lengths[token] = len(encoding.decode_single_token_bytes(token))
+            except KeyError:
+                continue  # vocabularies have holes
+
+    def count(self, text: str) -> int:
+        """Tokens in `text`."""
+        return len(self._encoding.encode_to_numpy(text, disallowed_special=()))
+
+    def weigh(self, text: str, words: Words) -> tuple[int, Ints]:
+        """Tokens in `text`, and how many of them end inside each word or the gap before it, shape [n].
+
+        Weights sum to the count, but for tokens of white space after the last word.
+        """
+        tokens = self._encoding.encode_to_numpy(text, disallowed_special=())
+        token_ends = np.cumsum(self._lengths[tokens])
+        words_upto = np.searchsorted(token_ends, _byte_offsets(words.codes, words.ends), side="right")
+        return len(tokens), np.diff(words_upto, prepend=0).astype(np.int32)
+
+
+def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:
+    """Where character offsets lie in the text's UTF-8 bytes."""
+    if not codes.size or int(codes.max()) < 0x80:
+        return offsets.astype(np.int64)
+    lengths = 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
+    return np.concatenate(([0], np.cumsum(lengths)))[offsets]
+
+
+@cache
+def counter(encoding: str) -> TokenCounter:
+    """The counter of an encoding, loaded once (about 0.3 s). Raises ValueError naming an unknown encoding."""
+    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(_ranks_folder()))
+    return TokenCounter(tiktoken.get_encoding(encoding))
+
+
+def _ranks_folder() -> Path:
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        raise RuntimeError(
+            "package litellm is not installed: it carries the token vocabularies; run `make install`"
+        )
+    return Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"

@@ -1,0 +1,158 @@
+"""compressor.select: the golden cases of each way of selecting, and its laws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressor.params import CompressionParams
+from compressor.select import UNFORCED_FLOOR, Candidates, by_rate, drop_consecutive, keep_separators, select
+from compressor.types import Bools
+from compressor.words import split
+
+
+def candidates(
+    scores: Sequence[int], weights: Sequence[int] = (), forced: str = "", protected: str = ""
+) -> Candidates:
+    n = len(scores)
+
+    def mask(marks: str) -> Bools:
+        return np.array([mark == "x" for mark in marks.ljust(n, ".")], np.bool_)
+
+    return Candidates(
+        np.array(scores, np.uint16), np.array(weights or [1] * n, np.int32), mask(forced), mask(protected)
+    )
+
+
+def shown(kept: Bools) -> str:
+    return "".join("x" if keep else "." for keep in kept)
+
+
+def test_rate_keeps_the_best_words_that_fit() -> None:
+    assert shown(by_rate(candidates([10, 40, 20, 30]), 0.5)) == ".x.x"
+
+
+def test_ties_go_to_the_earlier_word() -> None:
+    assert shown(by_rate(candidates([7, 7, 7, 7]), 0.5)) == "xx.."
+
+
+def test_weights_are_what_is_spent() -> None:
+    assert shown(by_rate(candidates([40, 30, 20, 10], [3, 1, 1, 1]), 0.5)) == "x..."
+
+
+def test_forced_words_are_counted_within_the_rate() -> None:
+    assert shown(by_rate(candidates([10, 40, 30, 20], forced="x..."), 0.5)) == "xx.."
+
+
+def test_protected_words_cost_nothing() -> None:
+    assert shown(by_rate(candidates([10, 20, 40, 30], protected="xx.."), 0.5)) == "xxx."
+
+
+def test_a_quarter_of_the_unforced_words_stays() -> None:
+    kept = by_rate(candidates([1] * 8 + [50, 40, 30, 20], forced="x" * 8), 0.3)
+    assert shown(kept) == "x" * 8 + "x..."
+
+
+def test_target_tokens_spends_on_the_whole_text() -> None:
+    chosen = select(candidates([1, 2, 3, 4], protected="x..."), CompressionParams(target_tokens=2), 0.5)
+    assert shown(chosen) == "x..x"
+
+
+def test_target_tokens_never_goes_below_protected_and_forced() -> None:
+    chosen = select(
+        candidates([1, 2, 3, 4], protected="xx..", forced="..x."), CompressionParams(target_tokens=1), 1.0
+    )
+    assert shown(chosen) == "xxx."
+
+
+def test_threshold_keeps_scores_at_or_above_it() -> None:
+    chosen = select(candidates([2047, 2048, 4096, 0]), CompressionParams(threshold=0.5), 0.5)
+    assert shown(chosen) == ".xx."
+
+
+def test_threshold_is_clamped_by_min_and_max_rate() -> None:
+    scores = [4000, 3000, 200, 100]
+    low = select(candidates(scores), CompressionParams(threshold=1.0, min_rate=0.5), 0.5)
+    high = select(candidates(scores), CompressionParams(threshold=0.0, max_rate=0.75), 0.5)
+    assert (shown(low), shown(high)) == ("xx..", "xxx.")
+
+
+def test_drop_consecutive_keeps_one_newline_of_dropped_lines() -> None:
+    words = split("a\nb\nc\nd")
+    all_but = np.array([True, True, False, True, False, True, True])
+    forced = np.array([False, True, False, True, False, True, False])
+    chosen = Candidates(np.zeros(7, np.uint16), np.ones(7, np.int32), forced, np.zeros(7, np.bool_))
+    assert shown(drop_consecutive(words, all_but, chosen)) == "xx....x"
+
+
+def test_drop_consecutive_leaves_protected_words_alone() -> None:
+    words = split("\n\n\n")
+    everything = np.ones(3, np.bool_)
+    chosen = Candidates(
+        np.zeros(3, np.uint16), np.ones(3, np.int32), everything, np.array([False, True, False])
+    )
+    assert shown(drop_consecutive(words, everything, chosen)) == "xxx"
+
+
+def test_nothing_kept_has_nothing_to_drop_or_part() -> None:
+    words = split("a b")
+    none = np.zeros(2, np.bool_)
+    chosen = Candidates(np.zeros(2, np.uint16), np.ones(2, np.int32), none, none)
+    assert shown(drop_consecutive(words, none, chosen)) == ".."
+    assert shown(keep_separators(words, none)) == ".."
+
+
+def parted(text: str, dropped: set[str]) -> str:
+    words = split(text)
+    spelled = [text[start:end] for start, end in zip(words.starts, words.ends, strict=True)]
+    kept = keep_separators(words, np.array([word not in dropped for word in spelled]))
+    return "|".join(word for word, keep in zip(spelled, kept, strict=True) if keep)
+
+
+def test_letters_never_grow_together() -> None:
+    assert parted("foo(bar)baz", {"(", ")"}) == "foo|(|bar|)|baz"
+    assert parted("3至5", {"至"}) == "3|至|5"
+
+
+def test_a_dropped_newline_that_alone_parts_two_words_stays() -> None:
+    assert parted("foo\nbar", {"\n"}) == "foo|\n|bar"
+
+
+def test_a_gap_parts_words_well_enough() -> None:
+    assert parted("foo, bar baz", {",", "bar"}) == "foo|baz"
+
+
+parts = st.lists(
+    st.tuples(st.integers(0, 4096), st.integers(0, 9), st.sampled_from([".", "f", "p"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(parts, st.floats(0.01, 1.0), st.floats(0.01, 1.0))
+def test_rate_laws(rows: list[tuple[int, int, str]], one: float, other: float) -> None:
+    scores, weights, kinds = zip(*rows, strict=True)
+    marks = "".join(kinds)
+    pool = candidates(
+        scores, weights, marks.replace("f", "x").replace("p", "."), marks.replace("p", "x").replace("f", ".")
+    )
+    low, high = by_rate(pool, min(one, other)), by_rate(pool, max(one, other))
+    assert (low | pool.forced | pool.protected).tolist() == low.tolist(), "forced and protected stay"
+    assert not (low & ~high).any(), "a higher rate keeps all a lower one keeps"
+    assert by_rate(pool, 1.0).all(), "rate 1 keeps everything"
+    free = ~(pool.forced | pool.protected)
+    budget = max(
+        min(one, other) * pool.weights[~pool.protected].sum()
+        - pool.weights[pool.forced & ~pool.protected].sum(),
+        min(min(one, other), UNFORCED_FLOOR) * pool.weights[free].sum(),
+    )
+    assert pool.weights[low & free].sum() <= budget
+    dropped = np.flatnonzero(free & ~low)
+    if len(dropped):
+        best = dropped[np.argmax(pool.scores[dropped])]
+        assert pool.weights[low & free].sum() + pool.weights[best] > budget, (
+            "the next best would not have fitted"
+        )

@@ -1,0 +1,62 @@
+"""compressor.tokens: counts as tiktoken gives them, weights that add up, model names."""
+
+from __future__ import annotations
+
+import pytest
+import tiktoken
+from hypothesis import given
+
+from compressor.tokens import counter, encoding_for
+from compressor.words import split
+from tests.compressor.texts import texts
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gpt-4o-mini", ("o200k_base", True)),
+        ("gpt-4-0613", ("cl100k_base", True)),
+        ("openai/gpt-4o", ("o200k_base", True)),
+        ("gpt2", ("o200k_base", False)),  # its ranks are not at hand
+        ("llama-9-huge", ("o200k_base", False)),
+        (None, ("o200k_base", False)),
+    ],
+)
+def test_encoding_for(model: str | None, expected: tuple[str, bool]) -> None:
+    assert encoding_for(model) == expected
+
+
+def test_special_tokens_in_user_text_are_ordinary_text() -> None:
+    assert counter("cl100k_base").count("<|endoftext|>") > 1
+
+
+def test_an_unknown_encoding_is_named() -> None:
+    with pytest.raises(ValueError, match="no_such_base"):
+        counter("no_such_base")
+
+
+@pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
+@given(text=texts)
+def test_weights_add_up_to_the_count(encoding: str, text: str) -> None:
+    words = split(text)
+    count, weights = counter(encoding).weigh(text, words)
+    assert (
+        count
+        == counter(encoding).count(text)
+        == len(tiktoken.get_encoding(encoding).encode(text, disallowed_special=()))
+    )
+    assert (weights >= 0).all()
+    assert weights.sum() <= count
+    if text.strip() == text and len(words):
+        assert weights.sum() == count
+
+
+def test_a_word_costs_the_tokens_that_end_inside_it() -> None:
+    text = "Hello internationalization 회의는 끝."
+    count, weights = counter("o200k_base").weigh(text, split(text))
+    alone = [
+        counter("o200k_base").count(word)
+        for word in ("Hello", " internationalization", " 회의는", " 끝", ".")
+    ]
+    assert weights.tolist() == alone
+    assert count == sum(alone)
