@@ -1,0 +1,107 @@
+"""Reading the upstream's own token counts from a chat completion answer (pure).
+
+What is there is taken as it is, zero included; what is missing, null, negative, absurdly large or no
+whole number counts as absent. Nothing here raises: an upstream's odd answer is no trouble of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from gateway.types import Usage
+
+MAX_TOKENS: Final = 10**9
+"""A count above this is taken for garbage."""
+
+CHARACTERS_PER_TOKEN: Final = 4
+"""For estimates only: English prose in the current OpenAI vocabularies runs at 4 to 4.5."""
+
+_Path: TypeAlias = tuple[str, ...]
+
+# Several spellings of one count: the first that holds a valid number wins.
+_CACHED: Final[tuple[_Path, ...]] = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("prompt_cache_hit_tokens",),  # DeepSeek
+    ("cache_read_input_tokens",),  # Anthropic's word, kept by translating gateways
+)
+_CACHE_WRITE: Final[tuple[_Path, ...]] = (
+    ("prompt_tokens_details", "cache_write_tokens"),
+    ("prompt_tokens_details", "cache_creation_tokens"),
+    ("cache_creation_input_tokens",),
+)
+_REASONING: Final[tuple[_Path, ...]] = (("completion_tokens_details", "reasoning_tokens"),)
+_TEXT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "refusal")
+
+
+def read_usage(obj: object) -> Usage | None:
+    """Counts from a `usage` object, None when it does not say how long the prompt was.
+
+    Parts never exceed their whole: cached and written tokens are cut to `prompt_tokens`, reasoning
+    tokens to `completion_tokens`.
+    """
+    if not isinstance(obj, Mapping):
+        return None
+    prompt = _count(obj.get("prompt_tokens"))
+    if prompt is None:
+        return None
+    completion = _count(obj.get("completion_tokens")) or 0
+    cached = min(_first(obj, _CACHED), prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        cache_write_tokens=min(_first(obj, _CACHE_WRITE), prompt - cached),
+        reasoning_tokens=min(_first(obj, _REASONING), completion),
+    )
+
+
+def estimated_usage(prompt_tokens: int, output_characters: int) -> Usage:
+    """Our own counts, where the stream broke off or the upstream sent none: caching is unknown, so none."""
+    completion = -(-output_characters // CHARACTERS_PER_TOKEN)
+    return Usage(prompt_tokens=prompt_tokens, completion_tokens=completion, estimated=True)
+
+
+def output_characters(chunk: Mapping[str, Any]) -> int:
+    """Characters a streamed chunk adds to the answer: text, reasoning, refusals and tool arguments."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        return 0
+    return sum(_choice_characters(choice) for choice in choices if isinstance(choice, Mapping))
+
+
+def _choice_characters(choice: Mapping[str, Any]) -> int:
+    delta = choice.get("delta")
+    if not isinstance(delta, Mapping):
+        return _length(choice.get("text"))  # the older completions endpoint
+    total = sum(_length(delta.get(name)) for name in _TEXT_FIELDS)
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        total += sum(_arguments_length(call) for call in calls)
+    return total
+
+
+def _arguments_length(call: object) -> int:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    return _length(function.get("arguments")) if isinstance(function, Mapping) else 0
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, str) else 0
+
+
+def _first(obj: Mapping[str, Any], paths: tuple[_Path, ...]) -> int:
+    for path in paths:
+        value: object = obj
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        count = _count(value)
+        if count is not None:
+            return count
+    return 0
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= MAX_TOKENS else None
