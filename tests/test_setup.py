@@ -1,0 +1,133 @@
+"""Set-up: every make target starts from a clean clone, and the hash-pinned locks agree with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.tracked import ROOT, project, text_of, tracked
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> str:
+    """What `make` prints, apart from the `make` this test may be running under."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PITH_"))
+    }
+    ran = subprocess.run(
+        ["make", "--no-print-directory", *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    return ran.stdout if ran.returncode == 0 else f"failed: {ran.stderr}"
+
+
+TARGETS = {
+    "install": "--require-hashes",
+    "run": ".venv/bin/pith serve",
+    "demo": ".venv/bin/pith demo",
+    "test": '-m pytest -m "not gpu"',
+    "test-all": "PITH_TEST_PROFILE=thorough",
+    "check": "mypy --strict",
+    "lock": "requirements/lock.sh",
+    "clean": "rm -rf .venv",
+    "help": "sed",
+}
+
+
+@pytest.fixture
+def clean_clone(tmp_path: Path) -> Path:
+    """What make reads, without a .venv."""
+    for path in ("Makefile", "pyproject.toml", "requirements"):
+        copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copy
+        copy(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_starts_from_a_clean_clone(target: str, clean_clone: Path) -> None:
+    planned = make("--dry-run", target, cwd=clean_clone)
+    assert TARGETS[target] in planned
+    needs_venv = target not in ("clean", "help")
+    assert ("-m venv .venv" in planned) == needs_venv
+    assert ("-r requirements/cpu.txt -r requirements/dev.txt" in planned) == needs_venv
+
+
+def test_help_lists_every_target() -> None:
+    assert set(re.findall(r"^  make (\S+)", make("help"), re.MULTILINE)) == TARGETS.keys()
+
+
+def test_the_device_picks_the_lock_and_is_remembered(clean_clone: Path) -> None:
+    assert "-r requirements/cuda.txt" in make("--dry-run", "install", "PITH_DEVICE=cuda", cwd=clean_clone)
+    assert 'PITH_DEVICE is "tpu": must be cpu or cuda' in make("--dry-run", "install", "PITH_DEVICE=tpu")
+    (clean_clone / ".venv").mkdir()
+    (clean_clone / ".venv/.installed-cuda").touch()
+    assert "pip" not in make("--dry-run", "test", cwd=clean_clone)
+    assert "uninstall --quiet --yes torch" in make("--dry-run", "install", "PITH_DEVICE=cpu", cwd=clean_clone)
+
+
+Lock = dict[str, tuple[str, frozenset[str]]]
+"""Package to its pin (version and marker) and hashes."""
+
+
+def lock(name: str) -> Lock:
+    pins: Lock = {}
+    joined = text_of(f"requirements/{name}.txt").replace("\\\n", " ")
+    for line in (line for line in joined.splitlines() if line and not line.startswith("#")):
+        match = re.fullmatch(r"([a-z0-9-]+)==(\S+(?: ; .*?)?)((?: +--hash=sha256:[0-9a-f]{64})+) *", line)
+        assert match, f"{name}.txt: no pin with hashes: {line[:80]}"
+        assert match[1] not in pins, f"{name}.txt: {match[1]} twice"
+        pins[match[1]] = (match[2], frozenset(match[3].split()))
+    return pins
+
+
+CUDA_ONLY = re.compile(r"cuda-|nvidia-|triton$")
+
+
+def test_the_locks_differ_in_torch_alone() -> None:
+    cpu, cuda = lock("cpu"), lock("cuda")
+    assert len(cpu) > 50
+    companions = {name for name in cuda if CUDA_ONLY.match(name)}
+    assert len(companions) > 10
+    assert cpu.keys() == cuda.keys() - companions
+    assert [name for name in cpu if cpu[name] != cuda[name]] == ["torch"]
+    assert cpu["torch"][0] == cuda["torch"][0]
+
+
+def test_the_cpu_lock_takes_no_cuda_build_of_torch() -> None:
+    listed = [
+        line.split() for line in text_of("requirements/torch-cpu.sha256").splitlines() if line[0] != "#"
+    ]
+    wheels = {wheel: f"--hash=sha256:{digest}" for digest, wheel in listed}
+    version, hashes = lock("cpu")["torch"]
+    assert hashes == set(wheels.values())
+    linux = {digest for wheel, digest in wheels.items() if "linux" in wheel}
+    assert not linux & lock("cuda")["torch"][1]
+    tags = {wheel.split("-")[2] for wheel in wheels if wheel.startswith(f"torch-{version}+cpu-")}
+    assert tags == {"cp311", "cp312", "cp313", "cp314"}
+
+
+def test_the_tools_are_locked_to_what_runs() -> None:
+    cpu, dev = lock("cpu"), lock("dev")
+    shared = cpu.keys() & dev.keys()
+    assert len(shared) > 10
+    assert {name: dev[name] for name in shared} == {name: cpu[name] for name in shared}
+
+
+def names(requirements: object) -> set[str]:
+    assert isinstance(requirements, list)
+    return {re.sub(r"[^\w.-].*", "", entry).replace(".", "-") for entry in requirements}
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    assert names(project()["project"]["dependencies"]) <= lock("cpu").keys()
+    assert names(project()["dependency-groups"]["dev"]) <= lock("dev").keys()
+    assert project()["build-system"]["requires"] == [f"setuptools=={lock('cpu')['setuptools'][0]}"]
+
+
+def test_the_locks_leave_where_packages_come_from_to_pip() -> None:
+    text = "".join(text_of(path) for path in tracked() if path.startswith("requirements/"))
+    assert set(re.findall(r"https?://[\w./-]+", text)) == {"https://download.pytorch.org/whl/cpu"}
+    assert "find-links" not in text
