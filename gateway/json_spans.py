@@ -29,7 +29,7 @@ ByteSpan: TypeAlias = tuple[int, int]
 MAX_DEPTH = 200
 """Arrays and objects inside one another, the outermost included."""
 MAX_ITEMS = 100_000
-"""Members and elements read from one document; bounds the steps taken in Python (about 0.1 s)."""
+"""Members and elements read from one document; bounds the steps taken in Python (0.2 s at worst)."""
 
 
 class Unreadable(GatewayError):

@@ -74,7 +74,8 @@ def test_mutated_documents_are_read_alike_or_refused(case: tuple[Json, bytes], d
 MUTATIONS = [
     b"", b'"', b"\\", b"\\\\", b'\\"', b"{", b"}", b"[", b"]", b",", b":", b" ", b"\n", b"0", b"-", b"e",
     b"1e999", b"null", b"NaN", b"-Infinity", b"\\ud83d", b"\\ude00", b"\\u005c", b"\\u0022", b"\x00", b"\x1f",
-    b"\xe9", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b'"":1,', b"/**/", b"'", b"\x0c",
+    b"\xe9", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b'"":1,', b"/**/", b"'",
+    b"\x0c",
 ]  # fmt: skip
 
 
@@ -103,8 +104,8 @@ def test_many_mutated_bodies_are_read_alike_or_refused() -> None:
     [
         b"", b" ", b"\xef\xbb\xbf{}", b"{} x", b"{}\0", b"{}{}", b"NaN", b"[-Infinity]", b"[1,]", b'{"a":1,}',
         b"01", b"1.", b"+1", b"'a'", b"// x\n1", b'"\x1f"', b'"\xed\xa0\x80"', b'"\xc0\x80"', b'"\xff"',
-        rb'"\x"', rb'"\u12"', b'"a', b"[}", b"]", b"}{", b"[", "{}".encode("utf-16"), b"\x0c1", b'{"a" 1}', b"{1:2}",
-        b"tru",
+        rb'"\x"', rb'"\u12"', b'"a', b"[}", b"]", b"}{", b"[", "{}".encode("utf-16"), b"\x0c1", b'{"a" 1}',
+        b"{1:2}", b"tru",
     ],
 )  # fmt: skip
 def test_refuses_what_is_not_json(body: bytes) -> None:
