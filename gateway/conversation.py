@@ -1,0 +1,124 @@
+"""Which conversation a request belongs to, and what was decided for it at first sight (pins).
+
+A conversation has a name from its client (`x-pith-unit`, else `prompt_cache_key`), or is recognised:
+each request's messages are recorded as a prefix, and a later request that begins with a recorded prefix
+belongs to the same conversation, the longest one deciding.
+
+Recognition compares raw bytes. A client that writes an old message differently on a later turn (other
+spacing, key order or escapes, as some do with tool calls) starts a new conversation: its pins are lost
+and the texts of that request are decided afresh, nothing else. Forks of a conversation share its name.
+
+Cache keys are keyed hashes, values are such hashes or small JSON: never text. Everything lives 24 hours
+after its last use. What is lost or unreadable counts as never recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from gateway.hashing import Secret
+from gateway.types import Cache
+
+PIN_TTL_S = 24 * 3600.0
+MAX_PIN_BYTES = 4096
+
+_NAME = re.compile(rb"[0-9a-f]{64}")
+
+
+class Conversations:
+    """Names the conversation of each request."""
+
+    def __init__(self, cache: Cache, secret: Secret) -> None:
+        self._cache = cache
+        self._secret = secret
+
+    async def identify(
+        self, tenant: str, messages: Sequence[bytes], *, unit: str | None, prompt_cache_key: str | None
+    ) -> str:
+        """The conversation's name: 64 hex digits that tell nothing of the client's own name for it."""
+        for kind, given in ((b"unit", unit), (b"prompt_cache_key", prompt_cache_key)):
+            if given:
+                return self._secret.keyed(b"conversation", kind, tenant.encode(), _encode(given)).hex()
+        return await self._recognise(tenant, messages)
+
+    async def _recognise(self, tenant: str, messages: Sequence[bytes]) -> str:
+        prefixes = self._hash_prefixes(tenant, messages)
+        whole = prefixes[-1]
+        names = [_read_name(value) for value in await self._cache.get_many(prefixes)]
+        if names[-1]:
+            return names[-1]  # seen before, e.g. a retry; looking it up has renewed it
+        known = next((name for name in reversed(names) if name), None)
+        name = known or self._secret.keyed(b"conversation", b"new", whole).hex()
+        stored = await self._cache.put_if_absent(whole, name.encode(), PIN_TTL_S)
+        return _read_name(stored) or name
+
+    def _hash_prefixes(self, tenant: str, messages: Sequence[bytes]) -> list[bytes]:
+        """A hash of each prefix of the messages, shortest first; of no messages, the one of nothing."""
+        rolling = self._secret.keyed(b"prefix", tenant.encode())
+        prefixes = []
+        for message in messages:
+            rolling = self._secret.keyed(rolling, message)
+            prefixes.append(rolling)
+        return prefixes or [rolling]
+
+
+class Pins:
+    """Decisions that depend on the moment, made once for a conversation and obeyed afterwards."""
+
+    def __init__(self, cache: Cache, secret: Secret) -> None:
+        self._cache = cache
+        self._secret = secret
+
+    async def decide(self, tenant: str, conversation: str, decision: bytes) -> bytes:
+        """Record a decision (a small JSON object) unless there is one; returns the one in force.
+
+        One that could not be read back, or exceeds `MAX_PIN_BYTES`, is in force but not recorded.
+        """
+        if _read_object(decision) is None:
+            return decision
+        key = self._key(b"decision", tenant, conversation)
+        stored = await self._cache.put_if_absent(key, decision, PIN_TTL_S)
+        return decision if _read_object(stored) is None else stored
+
+    async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
+        """Record that a text (by its keyed hash) is left whole in this conversation."""
+        key = self._key(b"whole", tenant, conversation, text_digest)
+        await self._cache.put_if_absent(key, orjson.dumps({"skip": reason}), PIN_TTL_S)
+
+    async def left_whole(
+        self, tenant: str, conversation: str, text_digests: Sequence[bytes]
+    ) -> list[str | None]:
+        """For each text the recorded reason to leave it whole, or None."""
+        keys = [self._key(b"whole", tenant, conversation, digest) for digest in text_digests]
+        return [_read_reason(value) for value in await self._cache.get_many(keys)]
+
+    def _key(self, *parts: bytes | str) -> bytes:
+        return self._secret.keyed(
+            b"pin", *(part.encode() if isinstance(part, str) else part for part in parts)
+        )
+
+
+def _encode(given: str) -> bytes:
+    return given.encode("utf-8", "surrogatepass")  # a header read leniently may hold anything
+
+
+def _read_name(value: bytes | None) -> str | None:
+    return value.decode() if value is not None and _NAME.fullmatch(value) else None
+
+
+def _read_object(value: bytes) -> dict[str, object] | None:
+    if len(value) > MAX_PIN_BYTES:
+        return None
+    try:
+        read = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _read_reason(value: bytes | None) -> str | None:
+    reason = (_read_object(value) or {}).get("skip") if value is not None else None
+    return reason if isinstance(reason, str) else None
