@@ -280,7 +280,7 @@ def expected_texts(request: Any) -> list[tuple[str, str, int, int | None]]:
     for index, message in enumerate(request["messages"]):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             continue
-        role = message["role"].replace("developer", "system")
+        role = "system" if message["role"] == "developer" else message["role"]
         content = message.get("content")
         if isinstance(content, str):
             found.append((content, role, index, None))
