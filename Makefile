@@ -71,7 +71,8 @@ $(STAMP): $(LOCK) requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@# Both builds of torch have the same version: pip would keep the other device's.
 	@$(if $(filter-out $(PITH_DEVICE),$(INSTALLED)),$(PIP) uninstall --quiet --yes torch,:)
-	$(PIP) install --require-hashes $(INDEX_$(PITH_DEVICE)) -r $(LOCK) -r requirements/dev.txt \
+	@echo 'installing $(LOCK) and requirements/dev.txt into $(VENV)'
+	@$(PIP) install --require-hashes $(INDEX_$(PITH_DEVICE)) -r $(LOCK) -r requirements/dev.txt \
 	    || { echo 'make install: $(HINT_$(PITH_DEVICE))' >&2; exit 1; }
-	$(PIP) install --no-build-isolation --no-deps --editable .
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@rm -f $(VENV)/.installed-* && touch $@

@@ -68,6 +68,46 @@ def test_the_device_picks_the_lock_and_is_remembered(clean_clone: Path) -> None:
     assert "uninstall --quiet --yes torch" in make("--dry-run", "install", "PITH_DEVICE=cpu", cwd=clean_clone)
 
 
+FAKE_PYTHON = """#!/bin/sh
+# Writes down what it is asked; `-m venv` makes a .venv of links to itself; a dry run of pip ends as told.
+echo "$*" >> asked
+case "$*" in
+    "-m venv .venv") mkdir -p .venv/bin && ln -s ../../python .venv/bin/python && ln -s python .venv/bin/pip ;;
+    *--dry-run*) exit {dry_run} ;;
+    *--require-hashes*) exit {install} ;;
+esac
+"""
+
+
+def install_with(python: str, clone: Path) -> tuple[str, list[str]]:
+    """What `make install` prints with that Python, and what it asked of it."""
+    (clone / "python").write_text(python)
+    (clone / "python").chmod(0o755)
+    printed = make("install", "PYTHON=./python", cwd=clone)
+    return printed, (clone / "asked").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("dry_run", "is_named"), [(0, False), (1, True)])
+def test_the_cpu_index_is_named_only_where_pip_finds_no_cpu_build(
+    dry_run: int, is_named: bool, clean_clone: Path
+) -> None:
+    _, asked = install_with(FAKE_PYTHON.format(dry_run=dry_run, install=0), clean_clone)
+    version = lock("cpu")["torch"][0]
+    assert any(line.endswith(f"--dry-run --no-deps torch=={version}+cpu") for line in asked)
+    (install,) = [line for line in asked if "--require-hashes" in line]
+    assert ("--extra-index-url https://download.pytorch.org/whl/cpu" in install) == is_named
+    assert asked[-1].endswith("--no-build-isolation --no-deps --editable .")
+    assert make("install", "PYTHON=./python", cwd=clean_clone).startswith("make: Nothing to be done")
+
+
+def test_a_failed_install_says_what_to_do_and_is_tried_again(clean_clone: Path) -> None:
+    printed, asked = install_with(FAKE_PYTHON.format(dry_run=1, install=1), clean_clone)
+    assert "make install: found no CPU build of torch? Let pip reach" in printed
+    assert not any("--editable" in line for line in asked)
+    _, again = install_with(FAKE_PYTHON.format(dry_run=0, install=0), clean_clone)
+    assert again[-1].endswith("--editable .")
+
+
 Lock = dict[str, tuple[str, frozenset[str]]]
 """Package to its pin (version and marker) and hashes."""
 
