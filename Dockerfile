@@ -29,7 +29,7 @@ COPY --from=build /opt/pith /opt/pith
 ENV PATH=/opt/pith/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/var/lib/pith/models \
-    PITH_LISTEN=0.0.0.0:8080
+    PITH_LISTEN__HOST=0.0.0.0
 
 # The ledger and, unless PITH_SECRET is given, the secret beside it.
 WORKDIR /var/lib/pith

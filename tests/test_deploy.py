@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from gateway.config import load, variables
+from gateway.hashing import VARIABLE as SECRET
 from tests.tracked import ROOT, project, text_of, tracked
 
 Instruction = tuple[str, str]
@@ -92,15 +94,35 @@ def test_the_image_starts_pith() -> None:
     assert "HF_HUB_OFFLINE" not in text_of("Dockerfile"), "models named by their hub name can be fetched"
 
 
-def test_compose_starts_pith_with_redis() -> None:
+def settings(environment: dict[str, str]) -> dict[str, str]:
+    """Pith's own variables, as compose fills them in when its caller sets none."""
+    filled = {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value) for name, value in environment.items()}
+    return {name: value for name, value in filled.items() if name.startswith("PITH_")}
+
+
+def test_every_setting_given_is_one_that_pith_takes() -> None:
+    image = dict(entry.split("=", 1) for rest in all_of("ENV", "runtime") for entry in rest.split())
     (compose,) = documents("deploy/compose.yaml")
-    pith = compose["services"]["pith"]
+    pod = documents("deploy/kubernetes.yaml")[0]["spec"]["template"]["spec"]
+    given = [
+        settings(image),
+        settings(compose["services"]["pith"]["environment"]),
+        {entry["name"]: entry.get("value", "") for entry in pod["containers"][0]["env"]},
+    ]
+    for environment in given:
+        assert environment.keys() <= variables().keys() | {SECRET}
+        load(None, environment, {})
+    assert load(None, settings(image), {}).listen.host == "0.0.0.0"
+    assert str(load(None, settings(image), {}).listen.port) == all_of("EXPOSE", "runtime")[0]
+
+
+def test_compose_offers_redis_to_a_later_version() -> None:
+    (compose,) = documents("deploy/compose.yaml")
+    pith, redis = compose["services"]["pith"], compose["services"]["redis"]
     assert (ROOT / "deploy" / pith["build"]["context"] / "Dockerfile").is_file()
-    assert f"ARG DEVICE={pith['build']['args']['DEVICE']}" in text_of("Dockerfile")
-    host = re.fullmatch(r"redis://(\w+):6379/0", pith["environment"]["PITH_CACHE"])
-    assert host
-    assert host[1] in compose["services"]
-    assert pith["depends_on"][host[1]]["condition"] == "service_healthy"
+    assert f"DEVICE={pith['build']['args']['DEVICE']}" in all_of("ARG", "build")
+    assert pith["depends_on"] == {"redis": {"condition": "service_healthy", "required": False}}
+    assert redis["profiles"] == ["shared-cache"]
     assert pith["volumes"] == [f"{next(iter(compose['volumes']))}:/var/lib/pith"]
 
 

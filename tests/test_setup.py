@@ -72,7 +72,8 @@ FAKE_PYTHON = """#!/bin/sh
 # Writes down what it is asked; `-m venv` makes a .venv of links to itself; a dry run of pip ends as told.
 echo "$*" >> asked
 case "$*" in
-    "-m venv .venv") mkdir -p .venv/bin && ln -s ../../python .venv/bin/python && ln -s python .venv/bin/pip ;;
+    "-m venv .venv")
+        mkdir -p .venv/bin && ln -s ../../python .venv/bin/python && ln -s python .venv/bin/pip ;;
     *--dry-run*) exit {dry_run} ;;
     *--require-hashes*) exit {install} ;;
 esac
