@@ -31,7 +31,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:root|Users|work)/\w")
 BROAD_EXCEPT = {
     "gateway/chat.py": "the fail-open line: no trouble of ours reaches the client",
     "compressor/worker.py": "the device thread: it must outlive any batch, and every waiter is answered",
-    "compressor/scorers/tokenizer.py": "the tokenizers library raises plain Exception; translated to ModelError",
+    "compressor/scorers/tokenizer.py": "the tokenizers library raises no narrower one; translated",
 }
 """Where `except Exception` may stand, and why. (One that ends in a bare `raise` swallows nothing and may
 stand anywhere.)"""
