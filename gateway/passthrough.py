@@ -1,0 +1,181 @@
+"""Relay one request to an upstream and its answer to the client, every byte as it comes.
+
+Pull based: the next chunk is read when the server has taken the last, and nothing is queued. A client that
+leaves closes the upstream's connection at once. An answer that breaks off is never ended cleanly: `relay`
+returns with the response unfinished, upon which the server closes the client's connection: the client sees
+the break too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from starlette.types import Receive as ASGIReceive
+from starlette.types import Send as ASGISend
+
+from gateway.client import ClientWatch, raw_target, read_body, request_body
+from gateway.errors import ClientGone, UpstreamBroken, UpstreamError, UpstreamTimeout
+from gateway.headers import response_headers, without
+from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
+
+__all__ = [
+    "CLIENT_GONE",
+    "ASGIReceive",
+    "ASGISend",
+    "ClientGone",
+    "Outcome",
+    "Tap",
+    "raw_target",
+    "read_body",
+    "relay",
+    "request_body",
+    "send_error",
+]
+
+CLIENT_GONE = 499
+"""Status on record when the client left before one was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a relayed request ended."""
+
+    status: int
+    """Sent to the client; CLIENT_GONE when it left before."""
+    is_complete: bool
+    """Whether the client was sent a whole answer; a 502 or 504 of our own is one."""
+    is_client_gone: bool
+    first_byte_s: float | None
+    """Seconds to the first byte of the upstream's body; None when none came."""
+    total_s: float
+
+
+class Tap(Protocol):
+    """Sees an answer go by. Nothing here may block or raise: the stream passes through it."""
+
+    def head(self, status: int, headers: RawHeaders) -> RawHeaders | None:
+        """The head, before it is sent; headers to send instead, or None to leave them."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next bytes; returns what to forward of them and of what was held back before."""
+
+    def end(self) -> bytes:
+        """The end, whole or broken; returns what was held back. Not called when the client has left."""
+
+
+async def relay(
+    receive: ASGIReceive,
+    send: ASGISend,
+    upstream: Upstream,
+    request: UpstreamRequest,
+    *,
+    added: Sequence[tuple[bytes, bytes]] = (),
+    tap: Tap | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Outcome:
+    """Send `request` on and answer the client, with `added` header fields behind the upstream's own."""
+    answer = _Answer(send, added, tap, clock)
+    try:
+        async with ClientWatch(receive, request.body) as watch:
+            response = await upstream.send(replace(request, body=watch.body))
+            try:
+                await answer.forward(response, watch)
+            finally:
+                await response.aclose()
+    except ClientGone:
+        return answer.outcome(is_client_gone=True)
+    except UpstreamBroken:
+        await answer.flush()
+    except UpstreamError as error:
+        await answer.fail(error)
+    return answer.outcome()
+
+
+async def send_error(
+    send: ASGISend,
+    status: int,
+    *,
+    code: str,
+    message: str,
+    kind: str = "api_error",
+    added: RawHeaders | None = None,
+) -> None:
+    """Answer with an error body of OpenAI's shape."""
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *(added or [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Answer:
+    """The answer to one client, as far as it has been sent."""
+
+    def __init__(
+        self,
+        send: ASGISend,
+        added: Sequence[tuple[bytes, bytes]],
+        tap: Tap | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._send = send
+        self._added = added
+        self._tap = tap
+        self._clock = clock
+        self._started_at = clock()
+        self._first_byte_s: float | None = None
+        self._status = CLIENT_GONE
+        self._is_complete = False
+
+    async def forward(self, response: UpstreamResponse, watch: ClientWatch) -> None:
+        await self._start(response.status, response_headers(response.headers))
+        await self._stream(response.body)
+        watch.stop()
+        tail = self._tap.end() if self._tap is not None else b""
+        await self._send({"type": "http.response.body", "body": tail})
+        self._is_complete = True
+
+    async def flush(self) -> None:
+        """Of a broken answer, what the tap held back; the end of the body is left unsaid."""
+        tail = self._tap.end() if self._tap is not None else b""
+        if tail:
+            await self._send({"type": "http.response.body", "body": tail, "more_body": True})
+
+    async def fail(self, error: UpstreamError) -> None:
+        """Answer for an upstream that did not."""
+        is_timeout = isinstance(error, UpstreamTimeout)
+        self._status = 504 if is_timeout else 502
+        code = "upstream_timeout" if is_timeout else "upstream_unavailable"
+        await send_error(self._send, self._status, code=code, message=str(error), added=list(self._added))
+        self._is_complete = True
+
+    def outcome(self, *, is_client_gone: bool = False) -> Outcome:
+        return Outcome(
+            status=self._status,
+            is_complete=self._is_complete,
+            is_client_gone=is_client_gone,
+            first_byte_s=self._first_byte_s,
+            total_s=self._clock() - self._started_at,
+        )
+
+    async def _start(self, status: int, headers: RawHeaders) -> None:
+        if self._tap is not None:
+            headers = self._tap.head(status, headers) or headers
+        if status == 304:  # it has no body, and uvicorn would wait for the length it speaks of
+            headers = without(headers, frozenset({b"content-length"}))
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *self._added]}
+        )
+        self._status = status
+
+    async def _stream(self, body: AsyncIterator[bytes]) -> None:
+        async for chunk in body:
+            if self._first_byte_s is None:
+                self._first_byte_s = self._clock() - self._started_at
+            forwarded = chunk if self._tap is None else self._tap.feed(chunk)
+            if forwarded:
+                await self._send({"type": "http.response.body", "body": forwarded, "more_body": True})
