@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.test_layers import LAYERS, read_imports
 from tests.tracked import ROOT, project, text_of, tracked
 
 
@@ -157,9 +159,27 @@ def test_the_tools_are_locked_to_what_runs() -> None:
     assert {name: dev[name] for name in shared} == {name: cpu[name] for name in shared}
 
 
+DISTRIBUTIONS = {"re2": "google-re2", "ruamel": "ruamel-yaml", "huggingface_hub": "huggingface-hub"}
+BROUGHT = {"pydantic_core": "pydantic pins it to the patch level"}
+TRAINING = {"wordfreq", "msgpack"}
+"""Imported names: distributions of another name, those another one owns, and the `train` extra's."""
+
+
 def names(requirements: object) -> set[str]:
     assert isinstance(requirements, list)
     return {re.sub(r"[^\w.-].*", "", entry).replace(".", "-") for entry in requirements}
+
+
+def test_every_dependency_imported_is_declared() -> None:
+    """Under the name of the distribution that brings it, not through another one that happens to need it."""
+    declared = names(project()["project"]["dependencies"])
+    for path in tracked():
+        if path.endswith(".py") and path.startswith(("compressor/", "policies/", "gateway/")):
+            imported = {found.package for found in read_imports(text_of(path), path, frozenset())}
+            theirs = imported - sys.stdlib_module_names - set(LAYERS) - BROUGHT.keys()
+            if path.startswith("compressor/train/"):
+                theirs -= TRAINING
+            assert {DISTRIBUTIONS.get(name, name) for name in theirs} <= declared, path
 
 
 def test_the_locks_hold_what_the_project_asks_for() -> None:
