@@ -1,0 +1,149 @@
+"""What a policy file may say: fields here and in `params` are its keys. docs/policies.md describes each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from compressor.errors import ParamsError
+from policies.params import Frozen, Number, PolicyParams, merge
+
+Mode: TypeAlias = Literal["on", "shadow", "off"]
+"""Apply; compress and record but forward the original; leave alone."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_name(name: str) -> str:
+    """Names travel in response headers, metrics and logs, so they are short and plain."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"value {name!r}: use up to 64 letters, digits, '.', '_' or '-', first a letter or digit"
+        )
+    return name
+
+
+class Match(Frozen):
+    """Conditions on a request; all that are given must hold. Globs as in a shell, case-sensitive."""
+
+    path: str | None = None
+    model: str | None = None
+    key: str | None = None
+    team: str | None = None
+    header: dict[str, str] = Field(default_factory=dict)
+    """Header name (any case) → glob on its value."""
+
+    @field_validator("header")
+    @classmethod
+    def _fold_names(cls, header: dict[str, str]) -> dict[str, str]:
+        folded = {name.lower(): glob for name, glob in header.items()}
+        if len(folded) < len(header):
+            raise ValueError("two names differ only in case, and header names have none; keep one")
+        return folded
+
+    @property
+    def is_empty(self) -> bool:
+        return self == _ANYTHING
+
+
+_ANYTHING = Match()
+
+
+class Variant(Frozen):
+    """One arm of an experiment: what it says overrides the policy."""
+
+    name: Annotated[str, AfterValidator(check_name)]
+    weight: Number
+    mode: Mode | None = None
+    params: PolicyParams = PolicyParams()
+
+    @field_validator("weight")
+    @classmethod
+    def _not_negative(cls, weight: float) -> float:
+        if weight < 0:
+            raise ValueError(f"value {weight!r}: a weight must be 0 or more")
+        return weight
+
+
+class Experiment(Frozen):
+    """Deals units to variants, by weight."""
+
+    salt: str
+    variants: tuple[Variant, ...]
+
+    @field_validator("salt")
+    @classmethod
+    def _is_printable(cls, salt: str) -> str:
+        if not salt or not salt.isprintable():
+            raise ValueError(f"value {salt!r}: use some printable text, e.g. the experiment's name and month")
+        return salt
+
+    @field_validator("variants")
+    @classmethod
+    def _can_deal(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        check_unique("variant", (variant.name for variant in variants))
+        if not sum(variant.weight for variant in variants) > 0:
+            raise ValueError("no variant has a weight above 0; give at least one, e.g. 50")
+        return variants
+
+
+class Policy(Frozen):
+    """A named rule: which requests, whether, and how."""
+
+    name: Annotated[str, AfterValidator(check_name)]
+    match: Match = Match()
+    mode: Mode = "on"
+    params: PolicyParams = PolicyParams()
+    cache_scope: Literal["tenant", "shared"] = "tenant"
+    apply: Literal["pinned", "now"] = "pinned"
+    experiment: Experiment | None = None
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> Policy:
+        for name, params in self.variant_params.items():
+            try:
+                params.to_compression(tokenizer="", role="user")
+            except ParamsError as error:
+                raise ValueError(f"variant {name!r} together with the policy's params: {error}") from error
+        return self
+
+    @cached_property
+    def variant_params(self) -> dict[str, PolicyParams]:
+        """Each variant's params over the policy's."""
+        variants = () if self.experiment is None else self.experiment.variants
+        return {variant.name: merge(self.params, variant.params) for variant in variants}
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever the policy says something else; layout and the order of keys do not count."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+        return hashlib.sha256(canonical).hexdigest()[:12]
+
+
+def check_policies(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    check_unique("policy", (policy.name for policy in policies))
+    return policies
+
+
+Policies: TypeAlias = Annotated[tuple[Policy, ...], AfterValidator(check_policies)]
+"""First match wins."""
+
+
+class PolicyDocument(Frozen):
+    """A whole policy file."""
+
+    policies: Policies
+
+
+def check_unique(kind: str, names: Iterable[str]) -> None:
+    """Raises ValueError naming what is there twice."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"there are two of {kind} {twice[0]!r}; names must differ")
