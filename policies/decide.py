@@ -1,0 +1,199 @@
+"""The decision on a request: which policy and variant, which mode, which params, and why. Pure.
+
+A decision is pinned under its conversation in the shared cache and obeyed by every replica, also after the
+policy file changed. So it is self-contained, goes to bytes and back without loss, and keeps what was assigned
+apart from what is allowed at the moment: the kill switch and a client's opt-out act on a pinned conversation
+too, and end when they are lifted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from pydantic import ValidationError
+
+from policies.experiment import assign, position
+from policies.match import PolicySet, RequestFacts, match
+from policies.overrides import MODE_HEADER, POLICY_HEADER, RATE_HEADER, Overrides
+from policies.params import Frozen, PolicyParams, merge
+from policies.schema import Mode, Policy
+from policies.validate import shown, suggestion
+
+DecisionSkip: TypeAlias = Literal["off", "no_policy", "override", "opted_out"]
+"""Why a decision alone leaves a request uncompressed."""
+
+_STRENGTH: dict[Mode, int] = {"off": 0, "shadow": 1, "on": 2}
+_HEAD = b'{"v":1,'  # raise the number when fields change their meaning: older bytes become misses
+_PINNED_WHY = 4
+
+
+class Decision(Frozen):
+    """What is to be done with a request: the first block is pinned, the second is of the moment."""
+
+    policy: str | None = None
+    version: str | None = None
+    variant: str | None = None
+    assigned: Mode = "off"
+    """Mode by policy, variant and request headers."""
+    params: PolicyParams = PolicyParams()
+    cache_scope: Literal["tenant", "shared"] = "tenant"
+    apply: Literal["pinned", "now"] = "pinned"
+    is_named: bool = False
+    """The request named its policy."""
+    is_overridden: bool = False
+    """The request's headers changed policy, mode or rate."""
+    why: tuple[str, ...] = ()
+
+    kill_mode: Mode = "on"
+    """The operator's kill switch: no stronger mode than this."""
+    has_opted_out: bool = False
+    """The client wants this request left alone."""
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force."""
+        return "off" if self.has_opted_out else weaker(self.assigned, self.kill_mode)
+
+    @property
+    def skip(self) -> DecisionSkip | None:
+        """Why the mode is `off`; None when it is not."""
+        if self.mode != "off":
+            return None
+        if self.policy is None:
+            return "no_policy"
+        if self.has_opted_out:
+            return "opted_out"
+        return "override" if self.is_named and self.kill_mode != "off" else "off"
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether the upstream's usage is asked for: alike in every arm, a control that is `off` included."""
+        return self.mode != "off" or (
+            self.variant is not None and self.kill_mode != "off" and not self.has_opted_out
+        )
+
+    def to_pin(self) -> Decision:
+        """What to record for the conversation: nothing of the moment, and only the end of a long trace."""
+        update = {"kill_mode": "on", "has_opted_out": False, "why": self.why[-_PINNED_WHY:]}
+        return self.model_copy(update=update)
+
+    def to_bytes(self) -> bytes:
+        """A JSON object."""
+        return _HEAD + self.model_dump_json(by_alias=True, exclude_none=True).encode()[1:]
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Decision | None:
+        """None for anything that `to_bytes` of this format did not write: a bad record is a miss."""
+        if not data.startswith(_HEAD):
+            return None
+        try:
+            return Decision.model_validate_json(b"{" + data[len(_HEAD) :])
+        except ValidationError:
+            return None
+
+
+def decide(
+    policy_set: PolicySet, facts: RequestFacts, overrides: Overrides, unit: str | None, kill_mode: Mode
+) -> Decision:
+    """The decision on a request. `unit` is what sticks to a variant, unless a header names another."""
+    policy, chosen = _choose(policy_set, facts, overrides)
+    moment = Decision(kill_mode=kill_mode, has_opted_out=overrides.mode == "off")
+    if policy is None:
+        return moment.model_copy(update={"why": (*chosen, *overrides.notes)})
+    is_asked = overrides.mode in ("on", "shadow") or overrides.rate is not None
+    arm = _asked(policy, overrides) if is_asked else _dealt(policy, overrides.unit or unit)
+    is_named = policy.name == overrides.policy
+    decision = moment.model_copy(
+        update={
+            "policy": policy.name,
+            "version": policy.version,
+            "variant": arm.variant,
+            "assigned": arm.mode,
+            "params": arm.params,
+            "cache_scope": policy.cache_scope,
+            "apply": policy.apply,
+            "is_named": is_named,
+            "is_overridden": is_named or is_asked,
+        }
+    )
+    return decision.model_copy(update={"why": (*chosen, *arm.why, *overrides.notes, *_limits(decision))})
+
+
+def obey(pinned: Decision | None, fresh: Decision) -> Decision:
+    """What holds for a conversation: what was pinned, within what is allowed at the moment.
+
+    `fresh` wins where nothing was pinned, where its policy says `apply: now`, and where the request's own
+    headers ask for something: the client who asks knows that the prefix changes.
+    """
+    if pinned is None or fresh.is_overridden or (fresh.policy is not None and fresh.apply == "now"):
+        return fresh
+    held = pinned.model_copy(update={"kill_mode": fresh.kill_mode, "has_opted_out": fresh.has_opted_out})
+    return held.model_copy(update={"why": (*pinned.why, "pinned for this conversation", *_limits(held))})
+
+
+def weaker(one: Mode, other: Mode) -> Mode:
+    """The mode that does less."""
+    return min(one, other, key=_STRENGTH.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arm:
+    variant: str | None
+    mode: Mode
+    params: PolicyParams
+    why: tuple[str, ...] = ()
+
+
+def _choose(
+    policy_set: PolicySet, facts: RequestFacts, overrides: Overrides
+) -> tuple[Policy | None, tuple[str, ...]]:
+    ignored: tuple[str, ...] = ()
+    if overrides.policy is not None:
+        if (named := policy_set.named(overrides.policy)) is not None:
+            return named, (f"policy {named.name!r} is named by {POLICY_HEADER}",)
+        hint = suggestion(overrides.policy, (policy.name for policy in policy_set.policies))
+        ignored = (f"{POLICY_HEADER} ignored: no policy is named {shown(overrides.policy)}{hint}",)
+    policy, trace = match(policy_set, facts)
+    return policy, (*ignored, *trace)
+
+
+def _asked(policy: Policy, overrides: Overrides) -> _Arm:
+    """The request chose mode or rate for itself, which would blur an experiment: it is outside."""
+    mode, params, why = policy.mode, policy.params, []
+    if overrides.rate is not None:
+        params = merge(params, PolicyParams(rate=overrides.rate))
+        why.append(f"rate {overrides.rate} by {RATE_HEADER}")
+    if overrides.mode in ("on", "shadow"):
+        mode = overrides.mode
+        why.append(f"mode {mode!r} by {MODE_HEADER}")
+    if policy.experiment is not None:
+        why.append("outside the experiment: the request chose for itself")
+    return _Arm(None, mode, params, tuple(why))
+
+
+def _dealt(policy: Policy, unit: str | None) -> _Arm:
+    """What the policy, or the variant that `unit` sticks to, says."""
+    own = _Arm(None, policy.mode, policy.params)
+    if policy.experiment is None:
+        return own
+    if policy.mode == "off":
+        return replace(own, why=("no experiment: a policy that is off touches nothing",))
+    if unit is None:
+        return replace(own, why=("outside the experiment: no unit to stick to a variant",))
+    variant = assign(policy.experiment, unit)
+    where = f"unit falls at {position(policy.experiment.salt, unit):.4f} in [0, 1]"
+    return _Arm(
+        variant.name,
+        variant.mode or policy.mode,
+        policy.variant_params[variant.name],
+        (f"{where}: variant {variant.name!r}",),
+    )
+
+
+def _limits(decision: Decision) -> tuple[str, ...]:
+    if decision.has_opted_out:
+        return (f"left alone: the client sent {MODE_HEADER}: off",)
+    if decision.mode != decision.assigned:
+        return (f"mode {decision.assigned!r} becomes {decision.mode!r}: the kill switch allows no more",)
+    return ()
