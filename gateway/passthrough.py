@@ -109,7 +109,7 @@ async def send_error(
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *(added or [])]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _Answer:
@@ -136,7 +136,7 @@ class _Answer:
         await self._stream(response.body)
         watch.stop()
         tail = self._tap.end() if self._tap is not None else b""
-        await self._send({"type": "http.response.body", "body": tail})
+        await self._send({"type": "http.response.body", "body": tail, "more_body": False})
         self._is_complete = True
 
     async def flush(self) -> None:
