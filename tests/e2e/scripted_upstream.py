@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -104,13 +105,16 @@ class Peer:
 class ScriptedUpstream:
     """Listens on loopback and hands every connection to the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._server: asyncio.Server
         self._arrived: asyncio.Queue[Peer] = asyncio.Queue()
         self._peers: list[Peer] = []
 
     async def __aenter__(self) -> ScriptedUpstream:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=READ_LIMIT)
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, limit=READ_LIMIT, ssl=self._tls
+        )
         return self
 
     async def __aexit__(

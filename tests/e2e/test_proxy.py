@@ -1,4 +1,4 @@
-"""The transparent path over real sockets: bytes reach the other end as they were sent, or are seen to break."""
+"""The transparent path over real sockets: bytes reach the other end as sent, or are seen to break off."""
 
 from __future__ import annotations
 
