@@ -27,6 +27,7 @@ _EXPECTED: tuple[tuple[str, str], ...] = (
     ("model", "must be a mapping of keys to values"),
     ("dict", "must be a mapping of keys to values"),
     ("tuple", "must be a list"),
+    ("path", "must be the path of a file, in quotes"),
 )
 """How a pydantic error type begins, and what to say instead."""
 

@@ -1,0 +1,197 @@
+"""What the configuration may say, with its defaults. docs/configuration.md describes each key.
+
+`config.load` reads it from flags, environment and file. Credentials come from the environment only,
+and no message repeats one: values of `key`, `cache` and `ledger` are never quoted, nor is a URL with a user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, ValidationInfo
+
+from policies.params import Count, Frozen
+from policies.schema import Mode, Policies
+
+DEFAULT_UPSTREAM = "openai"
+DEFAULT_URL = "https://api.openai.com"
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def _read_kind(kind: object) -> object:
+    if kind != "http":
+        raise ValueError(f"value {kind!r}: only 'http' is available in this version")
+    return kind
+
+
+def _read_url(url: object) -> str:
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or set(url) & set(' \\<>"'):
+        raise ValueError("must be a plain URL such as https://api.openai.com")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(
+            "is not a URL: its host or port cannot be read; e.g. http://10.0.0.5:8000"
+        ) from error
+    if fault := _url_fault(url, parts):
+        raise ValueError(fault)
+    return url.rstrip("/")
+
+
+def _url_fault(url: str, parts: SplitResult) -> str | None:
+    if "@" in parts.netloc:
+        return "holds a user name or password; remove it and name the credential with key: env:NAME"
+    if "?" in url or "#" in url:
+        return "holds a query or fragment; remove it, requests bring their own"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"value {url!r}: begin with http:// or https:// and a host"
+    if (path := parts.path.rstrip("/")).endswith("/v1"):
+        better = parts._replace(path=path.removesuffix("/v1")).geturl()
+        return (
+            f"value {url!r} ends in /v1, and requests bring /v1 themselves: the upstream would see /v1/v1; "
+            f"use {better!r}"
+        )
+    return None
+
+
+def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
+    """`pass`: the caller's own credential goes on. `env:NAME`: this one, from the environment."""
+    if key in ("pass", None):
+        return None
+    kind, _, name = key.partition(":") if isinstance(key, str) else ("", "", "")
+    if kind != "env" or not _VARIABLE.fullmatch(name):
+        raise ValueError("must be pass or env:NAME; a credential itself does not belong in a file")
+    env = (info.context or {}).get("env", {})
+    assert isinstance(env, Mapping)
+    if not env.get(name):
+        raise ValueError(f"environment variable {name} is not set; set it, or use key: pass")
+    return SecretStr(env[name])
+
+
+def _read_cache(url: object) -> object:
+    if url != "memory://":
+        raise ValueError("only memory:// is available in this version")
+    return url
+
+
+def _read_ledger(url: object) -> object:
+    if not isinstance(url, str) or not url.startswith("sqlite:///") or url == "sqlite:///":
+        raise ValueError(
+            "only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db"
+        )
+    return url
+
+
+def _read_device(device: object) -> object:
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+        raise ValueError(f"value {device!r}: must be auto, cpu, cuda or cuda:N")
+    return device
+
+
+def _policies_kind(value: object) -> str:
+    return "list" if isinstance(value, list | tuple) else "path"
+
+
+class UpstreamConfig(Frozen):
+    """Where requests go."""
+
+    kind: Annotated[Literal["http"], BeforeValidator(_read_kind)] = "http"
+    url: Annotated[str, BeforeValidator(_read_url)]
+    """Origin, and a path prefix if any, to which the request's own path is appended."""
+    key: Annotated[SecretStr | None, BeforeValidator(_read_key)] = None
+    """Written `pass` (None here) or `env:NAME`."""
+
+
+class Route(Frozen):
+    """Sends requests to an upstream; globs as in policies."""
+
+    path: str | None = None
+    model: str | None = None
+    upstream: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.path is None and self.model is None
+
+    def takes(self, path: str, model: str | None) -> bool:
+        return (self.path is None or fnmatchcase(path, self.path)) and (
+            self.model is None or (model is not None and fnmatchcase(model, self.model))
+        )
+
+
+class CompressorConfig(Frozen):
+    """The engine."""
+
+    scorer: str = "default"
+    """`default` (embedded), `frequency`, or a token-classification model: a folder or a hub name."""
+    device: Annotated[str, BeforeValidator(_read_device)] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    max_batch_tokens: Annotated[Count, Field(ge=512)] = 16384
+    """Token budget of one forward pass, padding included."""
+    deadline_ms: Annotated[Count, Field(ge=1)] = 500
+    """Most a request waits for scores; then its text goes on whole."""
+
+
+class ListenConfig(Frozen):
+    """The main port."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[Count, Field(ge=0, le=65535)] = 8080
+    """0: any free port."""
+
+
+Upstreams: TypeAlias = dict[str, UpstreamConfig]
+
+
+class Config(Frozen):
+    """Everything the process is told at its start."""
+
+    upstreams: Upstreams = Field(default_factory=lambda: {DEFAULT_UPSTREAM: UpstreamConfig(url=DEFAULT_URL)})
+    routes: tuple[Route, ...] = ()
+    """First match wins; none: everything to `openai`, or to the only upstream."""
+    compressor: CompressorConfig = CompressorConfig()
+    cache: Annotated[str, BeforeValidator(_read_cache)] = "memory://"
+    cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
+    """Of the in-process cache; the least recently used entries go first."""
+    ledger: Annotated[str, BeforeValidator(_read_ledger)] = "sqlite:///pith.db"
+    mode: Mode = "on"
+    """The kill switch: no request is treated more strongly than this."""
+    policies: (
+        Annotated[
+            Annotated[Path, Tag("path")] | Annotated[Policies, Tag("list")], Discriminator(_policies_kind)
+        ]
+        | None
+    ) = None
+    """A policy file or the list itself; silent: the packaged default."""
+    listen: ListenConfig = ListenConfig()
+    max_body_bytes: Annotated[Count, Field(ge=1024)] = 32 << 20
+    """Larger request bodies are forwarded without being looked into (`too_large`)."""
+    allow_overrides: bool = True
+    """Whether `x-pith-policy`, `-mode` and `-rate` are honoured; `x-pith-mode: off` always is."""
+
+    @property
+    def ledger_path(self) -> Path:
+        return Path(self.ledger.removeprefix("sqlite:///"))
+
+    @property
+    def default_upstream(self) -> str | None:
+        """Where requests go without routes; None when it is not clear."""
+        if DEFAULT_UPSTREAM in self.upstreams:
+            return DEFAULT_UPSTREAM
+        return next(iter(self.upstreams)) if len(self.upstreams) == 1 else None
+
+    def upstream_for(self, path: str, model: str | None) -> str:
+        """The upstream that serves a request; `load` has made sure that there is one."""
+        for route in self.routes:
+            if route.takes(path, model):
+                return route.upstream
+        assert self.default_upstream is not None
+        return self.default_upstream
