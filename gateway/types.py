@@ -52,7 +52,7 @@ class Cache(Protocol):
         """One value or None a key, in order."""
 
     async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
-        """Store unless there is a value; returns what the store now holds. Reading or finding it slides the TTL."""
+        """Store unless there is a value; returns what the store holds. Reading or finding it slides the TTL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class ReportRow:
     group: str
     requests: int
     compressed_requests: int
+    """Requests in mode `on` that went on shorter than they came."""
     origin_tokens: int
     compressed_tokens: int
     prompt_tokens: int
@@ -120,6 +121,8 @@ class ReportRow:
     saved_usd: float
     unpriced_requests: int
     """Requests with usage whose model has no known price: in the tokens, not in the money."""
+    shadow_requests: int = 0
+    """Requests in mode `shadow`: their tokens say what would have been saved; no money was."""
 
 
 class Ledger(Protocol):

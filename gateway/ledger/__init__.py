@@ -1,0 +1,1 @@
+"""What every request cost and saved, on record: one schema, one writer thread, one report."""

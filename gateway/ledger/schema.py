@@ -1,0 +1,114 @@
+"""The ledger's one table: a column for every field of `Entry`, in types every SQL database has.
+
+No column can hold a prompt or an answer: there are counts, ids, keyed hashes and names, and a name from a
+request is cut to the length of its column. What is stored is described in docs/ledger.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, String, Table, Text
+
+from gateway.types import Entry, Usage
+
+SCHEMA_VERSION: Final = 1
+"""Raised whenever a column changes; a file of another version is refused, never altered."""
+
+_MAX_COUNT: Final = 10**12  # far above any count, and sums of millions of rows stay within 64 bits
+_LAST_SECOND: Final = 253402300799.0  # of the year 9999
+
+metadata = MetaData()
+
+versions = Table("ledger_schema", metadata, Column("version", Integer, primary_key=True))
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created_at", Double, nullable=False, index=True),
+    Column("day", String(10), nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("key_id", String(128)),
+    Column("team", String(128)),
+    Column("conversation", String(128)),
+    Column("model", String(200)),
+    Column("policy", String(128)),
+    Column("policy_version", String(128)),
+    Column("variant", String(128)),
+    Column("mode", String(16), nullable=False),
+    Column("is_streamed", Boolean, nullable=False),
+    Column("is_complete", Boolean, nullable=False),
+    Column("origin_tokens", BigInteger),
+    Column("compressed_tokens", BigInteger),
+    Column("tokenizer", String(64)),
+    Column("skip", String(32)),
+    Column("cache", String(16)),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    Column("cached_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("is_estimated", Boolean),
+    Column("cost_usd", Double),
+    Column("saved_usd", Double),
+    Column("timing_ms", Text, nullable=False),
+)
+
+
+def to_row(entry: Entry) -> dict[str, object]:
+    """The row of an entry. Every value fits its column, whatever a client put into names and paths."""
+    row: dict[str, object] = {
+        "created_at": _number(entry.created_at) or 0.0,
+        "day": _day(entry.created_at),
+        "path": entry.path.partition("?")[0],  # a query string may carry anything
+        "status": entry.status,
+        "is_streamed": entry.is_streamed,
+        "is_complete": entry.is_complete,
+        "cost_usd": _number(entry.cost_usd),
+        "saved_usd": _number(entry.saved_usd),
+        "timing_ms": _timing(entry.timing_ms),
+        **_usage_columns(entry.usage),
+    }
+    for column in entries.columns:
+        value = row[column.name] if column.name in row else getattr(entry, column.name)
+        row[column.name] = _fitted(column, value)
+    return row
+
+
+def _fitted(column: Column[Any], value: object) -> object:
+    if isinstance(value, str) and isinstance(column.type, String):
+        return _text(value)[: column.type.length]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_MAX_COUNT, min(value, _MAX_COUNT))
+    return value
+
+
+def _usage_columns(usage: Usage | None) -> dict[str, object]:
+    names = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+    columns: dict[str, object] = {name: getattr(usage, name) if usage else None for name in names}
+    return {**columns, "is_estimated": usage.estimated if usage else None}
+
+
+def _text(value: str) -> str:
+    """Text any database stores: no lone surrogates, no NUL."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _day(created_at: float) -> str:
+    """The UTC day, stored so that grouping by day needs no dialect's date functions."""
+    seconds = min(max(_number(created_at) or 0.0, 0.0), _LAST_SECOND)
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _timing(timing_ms: Mapping[str, float]) -> str:
+    return orjson.dumps({_text(stage): _number(float(ms)) for stage, ms in timing_ms.items()}).decode()

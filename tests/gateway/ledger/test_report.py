@@ -1,0 +1,146 @@
+"""Reports: the database's sums against plain Python's."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.ledger.database import open_writer
+from gateway.ledger.report import GROUPS, NO_GROUP, report_query, report_rows, unpriced_models
+from gateway.ledger.schema import entries, to_row
+from gateway.types import Entry, ReportRow, Usage
+
+tokens = st.integers(0, 10**6)
+names = st.none() | st.sampled_from(["a", "b", "ü", "(none)"])
+usages = st.builds(Usage, tokens, tokens, cached_tokens=tokens)
+any_entry = st.builds(
+    Entry,
+    id=st.uuids().map(str),
+    created_at=st.floats(0, 400_000),
+    path=st.just("/v1/x"),
+    status=st.just(200),
+    key_id=names,
+    team=names,
+    model=names,
+    policy=names,
+    variant=names,
+    mode=st.sampled_from(["on", "shadow", "off"]),
+    skip=names,
+    origin_tokens=st.none() | tokens,
+    compressed_tokens=st.none() | tokens,
+    usage=st.none() | usages,
+    cost_usd=st.none() | st.floats(0, 100),
+    saved_usd=st.none() | st.floats(-100, 100),
+)
+
+
+def group_of(entry: Entry, group_by: str) -> str:
+    value = (
+        f"1970-01-0{1 + int(entry.created_at // 86400)}" if group_by == "day" else getattr(entry, group_by)
+    )
+    return NO_GROUP if value is None else value
+
+
+def reference(all_entries: list[Entry], group_by: str, since: float | None) -> dict[str, ReportRow]:
+    """The same report, the slow way."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in all_entries:
+        if since is None or entry.created_at >= since:
+            groups[group_of(entry, group_by)].append(entry)
+    return {group: sums(group, members) for group, members in groups.items()}
+
+
+def sums(group: str, members: list[Entry]) -> ReportRow:
+    pairs = [
+        (entry.origin_tokens, entry.compressed_tokens, entry.mode)
+        for entry in members
+        if entry.origin_tokens is not None and entry.compressed_tokens is not None
+    ]
+    counts = [entry.usage for entry in members if entry.usage]
+    return ReportRow(
+        group=group,
+        requests=len(members),
+        compressed_requests=sum(mode == "on" and after < before for before, after, mode in pairs),
+        origin_tokens=sum(before for before, _, _ in pairs),
+        compressed_tokens=sum(after for _, after, _ in pairs),
+        prompt_tokens=sum(usage.prompt_tokens for usage in counts),
+        cached_tokens=sum(usage.cached_tokens for usage in counts),
+        completion_tokens=sum(usage.completion_tokens for usage in counts),
+        cost_usd=math.fsum(entry.cost_usd or 0.0 for entry in members),
+        saved_usd=math.fsum(entry.saved_usd or 0.0 for entry in members),
+        unpriced_requests=sum(entry.usage is not None and entry.cost_usd is None for entry in members),
+        shadow_requests=sum(entry.mode == "shadow" for entry in members),
+    )
+
+
+def assert_same(got: ReportRow, expected: ReportRow) -> None:
+    for field in fields(ReportRow):
+        assert getattr(got, field.name) == pytest.approx(getattr(expected, field.name), abs=1e-9), field.name
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(any_entry, max_size=12, unique_by=lambda entry: entry.id),
+    st.sampled_from(GROUPS),
+    st.none() | st.floats(0, 400_000),
+)
+def test_sums_agree_with_python(all_entries: list[Entry], group_by: str, since: float | None) -> None:
+    with tempfile.TemporaryDirectory() as folder, open_writer(Path(folder) / "pith.db") as connection:
+        if all_entries:
+            connection.execute(entries.insert(), [to_row(entry) for entry in all_entries])
+            connection.commit()
+        rows = report_rows(connection, group_by, since)
+        models = unpriced_models(connection, since)
+    expected = reference(all_entries, group_by, since)
+    # "(none)" may be a name as well as none: both are shown, under the same word
+    assert sorted({row.group for row in rows}) == sorted(expected)
+    for group, row in expected.items():
+        assert_same(total([found for found in rows if found.group == group]), row)
+    assert all(isinstance(row.cost_usd, float) and isinstance(row.saved_usd, float) for row in rows)
+    unpriced = {
+        entry.model
+        for entry in all_entries
+        if entry.usage and entry.cost_usd is None and recent(entry, since)
+    }
+    assert models == sorted(NO_GROUP if model is None else model for model in unpriced)
+
+
+def recent(entry: Entry, since: float | None) -> bool:
+    return since is None or entry.created_at >= since
+
+
+def total(rows: list[ReportRow]) -> ReportRow:
+    names = [field.name for field in fields(ReportRow) if field.name != "group"]
+    return ReportRow(rows[0].group, **{name: sum(getattr(row, name) for row in rows) for name in names})
+
+
+def rows_of(path: Path, all_entries: list[Entry], group_by: str) -> list[str]:
+    with open_writer(path) as connection:
+        connection.execute(entries.insert(), [to_row(entry) for entry in all_entries])
+        return [row.group for row in report_rows(connection, group_by)]
+
+
+def make(n: int, **more: str) -> Entry:
+    return Entry(id=str(n), created_at=n * 86400.0, path="/", status=200, **more)  # type: ignore[arg-type]  # names
+
+
+def test_days_come_in_order(tmp_path: Path) -> None:
+    groups = rows_of(tmp_path / "pith.db", [make(2), make(0), make(1)], "day")
+    assert groups == ["1970-01-01", "1970-01-02", "1970-01-03"]
+
+
+def test_other_groups_come_by_requests(tmp_path: Path) -> None:
+    models = [make(0, model="b"), make(1, model="a"), make(2, model="c"), make(3, model="c")]
+    assert rows_of(tmp_path / "pith.db", models, "model") == ["c", "a", "b"]
+
+
+def test_an_unknown_group_names_the_choices() -> None:
+    with pytest.raises(ValueError, match="'path' is not one of policy, model, team"):
+        report_query("path", None)
