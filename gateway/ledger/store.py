@@ -1,0 +1,266 @@
+"""The ledger: `record` is a put on a bounded queue, one thread writes.
+
+Promises (law 6 of the design):
+  - `record` never blocks and never raises; what does not fit the queue is counted in `dropped`.
+  - Rows leave the queue only into a transaction that is repeated until it commits: a store that fails
+    keeps its rows waiting, says why in `degraded`, and recovers by itself. A repeated row is stored once.
+  - `aclose` writes everything queued; only when the store still fails after `close_s` is the rest dropped.
+
+A file that was moved away or replaced under the gateway is noticed before the next write; what was
+committed to the old file is where the file is now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert
+
+from gateway.errors import ConfigError
+from gateway.ledger.database import STORE_ERRORS, explain, open_reader, open_writer, sqlite_path
+from gateway.ledger.report import report_rows
+from gateway.ledger.schema import entries, to_row
+from gateway.types import Entry, ReportRow
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """How the writer works; the defaults suit production."""
+
+    queue_rows: int = 50_000
+    """Most entries waiting to be written, about 1 kB each."""
+    batch_rows: int = 200
+    """Most rows of one transaction."""
+    flush_s: float = 0.2
+    """Longest time the first row of a batch waits for company."""
+    retry_s: float = 0.1
+    """Pause after the first failed write; doubled up to `retry_max_s`."""
+    retry_max_s: float = 5.0
+    close_s: float = 5.0
+    """How long closing goes on trying a store that fails."""
+
+
+def log_state(reason: str | None) -> None:
+    """The default for `on_change`: one line when the ledger degrades, changes its reason or recovers."""
+    if reason is None:
+        _log.info("ledger writes again")
+    else:
+        _log.warning("ledger degraded: %s", reason)
+
+
+class SqlLedger:
+    """A `Ledger` in an SQLite file."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: LedgerSettings | None = None,
+        on_change: Callable[[str | None], None] = log_state,
+    ) -> None:
+        self._settings = settings or LedgerSettings()
+        self._store = _Store(sqlite_path(url))
+        self._queue: queue.Queue[Entry | None] = queue.Queue(self._settings.queue_rows)
+        self._on_change = on_change
+        self._degraded: str | None = None
+        self._dropped = 0
+        self._dropped_lock = threading.Lock()
+        self._is_closing = threading.Event()
+        self._is_given_up = threading.Event()
+        self._give_up_at = math.inf
+        self._writer = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Open the store once to see that it can be written, then start the writer.
+
+        Raises ConfigError naming the file and the remedy.
+        """
+        reason = self._store.try_open()
+        self._store.close()
+        if reason is not None:
+            raise ConfigError(reason)
+        self._writer.start()
+
+    def record(self, entry: Entry) -> None:
+        """Queue one entry. From any thread."""
+        if self._is_closing.is_set():
+            self._drop(1)
+            return
+        try:
+            self._queue.put_nowait(entry)
+        except queue.Full:
+            self._drop(1)
+
+    async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
+        """Sums by group, of what is written: up to `flush_s` behind. Raises ConfigError, ValueError."""
+        return await asyncio.to_thread(self._report, group_by, since)
+
+    @property
+    def degraded(self) -> str | None:
+        """Why entries are not reaching the store, or None."""
+        return self._degraded
+
+    @property
+    def dropped(self) -> int:
+        """Entries lost: over the queue's bound, after closing, or to a store that never came back."""
+        return self._dropped
+
+    async def aclose(self) -> None:
+        """Write everything queued, then close; may be called again."""
+        await asyncio.to_thread(self._close)
+
+    def _report(self, group_by: str, since: float | None) -> list[ReportRow]:
+        try:
+            with open_reader(self._store.path) as connection:
+                return report_rows(connection, group_by, since)
+        except STORE_ERRORS as error:
+            raise ConfigError(explain(self._store.path, error)) from error
+
+    def _close(self) -> None:
+        if not self._is_closing.is_set():
+            self._give_up_at = time.monotonic() + self._settings.close_s
+            self._is_closing.set()
+        with suppress(queue.Full):  # full: the writer is not waiting, and will see that we are closing
+            self._queue.put_nowait(None)
+        if self._writer.ident is None:
+            self._is_given_up.set()
+            self._run()  # never started: whatever was recorded is counted as dropped
+        else:
+            self._writer.join()
+
+    def _drop(self, n_entries: int) -> None:
+        with self._dropped_lock:
+            self._dropped += n_entries
+
+    # The writer thread
+
+    def _run(self) -> None:
+        while batch := self._collect():
+            self._write(self._to_rows(batch))
+        self._store.close()
+
+    def _collect(self) -> list[Entry]:
+        """The next batch, waited for; empty when the ledger is closing and the queue is drained."""
+        batch: list[Entry] = []
+        flush_at: float | None = None
+        while len(batch) < self._settings.batch_rows:
+            try:
+                entry = self._queue.get(timeout=self._patience_s(flush_at))
+            except queue.Empty:
+                break
+            if entry is not None:
+                batch.append(entry)
+                flush_at = flush_at or time.monotonic() + self._settings.flush_s
+        return batch
+
+    def _patience_s(self, flush_at: float | None) -> float | None:
+        if self._is_closing.is_set():
+            return 0.0
+        return None if flush_at is None else max(0.0, flush_at - time.monotonic())
+
+    def _to_rows(self, batch: list[Entry]) -> list[dict[str, object]]:
+        rows = []
+        for entry in batch:
+            try:
+                rows.append(to_row(entry))
+            except (
+                AttributeError,
+                TypeError,
+                ValueError,
+            ) as error:  # no Entry at all: the writer must live on
+                _log.error("ledger entry dropped: %s", type(error).__name__)
+                self._drop(1)
+        return rows
+
+    def _write(self, rows: list[dict[str, object]]) -> None:
+        """Until the rows are stored, or closing gave up."""
+        pause_s = self._settings.retry_s
+        while rows and not self._is_given_up.is_set():
+            reason = self._store.try_insert(rows)
+            self._set_degraded(reason)
+            if reason is None:
+                return
+            self._pause(pause_s)
+            pause_s = min(2 * pause_s, self._settings.retry_max_s)
+        if rows:
+            self._drop(len(rows))
+            _log.error("ledger closed with %d entries lost: %s", len(rows), self._degraded)
+
+    def _pause(self, pause_s: float) -> None:
+        """Wait before the next attempt; closing ends the wait, and after `close_s` the attempts."""
+        if not self._is_closing.wait(pause_s):
+            return
+        left_s = self._give_up_at - time.monotonic()
+        if left_s <= 0:
+            self._is_given_up.set()
+        else:
+            self._is_given_up.wait(min(self._settings.retry_s, left_s))
+
+    def _set_degraded(self, reason: str | None) -> None:
+        if reason != self._degraded:
+            self._degraded = reason
+            self._on_change(reason)
+
+
+class _Store:
+    """The file and the writer's connection; trouble is a reason, not an exception."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def try_open(self) -> str | None:
+        """Open when not open; returns why that failed."""
+        try:
+            self._open()
+        except STORE_ERRORS as error:
+            return explain(self.path, error)
+        return None
+
+    def try_insert(self, rows: list[dict[str, object]]) -> str | None:
+        """All rows in one transaction; returns why that failed."""
+        try:
+            connection = self._open()
+            connection.execute(insert(entries).on_conflict_do_nothing(index_elements=["id"]), rows)
+            connection.commit()
+        except STORE_ERRORS as error:
+            self.close()
+            return explain(self.path, error)
+        return None
+
+    def close(self) -> None:
+        """Close the connection; trouble in closing changes nothing about what was committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*STORE_ERRORS):
+                connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is not None and _identity(self.path) != self._identity:
+            self.close()  # moved away or replaced: writes would go to a file nobody reads
+        if self._connection is None:
+            self._connection = open_writer(self.path)
+            self._identity = _identity(self.path)
+        return self._connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
