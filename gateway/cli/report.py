@@ -1,0 +1,178 @@
+"""`pith report`: what the ledger says was sent, saved and paid."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.errors import ConfigError
+from gateway.ledger.database import STORE_ERRORS, explain, open_reader, sqlite_path
+from gateway.ledger.report import GROUPS, report_rows, unpriced_models
+from gateway.types import ReportRow
+
+_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_WIDEST: Final = 1000
+"""Columns a table may take, terminal or not."""
+
+
+class Since(click.ParamType[float]):
+    """A duration back from now, or a UTC date or time, as Unix seconds."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if match := re.fullmatch(r"(\d{1,6})([mhdw])", value):
+            return time.time() - int(match[1]) * _UNITS_S[match[2]]
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither like 7d (m, h, d, w) nor like 2026-11-01", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@click.command()
+@click.option(
+    "--ledger",
+    "url",
+    default="sqlite:///pith.db",
+    envvar="PITH_LEDGER",
+    show_default=True,
+    show_envvar=True,
+    help="URL of the ledger.",
+)
+@click.option(
+    "--by", "group_by", type=click.Choice(GROUPS), default="policy", show_default=True, help="Group by."
+)
+@click.option("--since", type=Since(), metavar="7d|2026-11-01", help="Only requests since then (UTC).")
+@click.option("--json", "is_json", is_flag=True, help="Machine output.")
+def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
+    """What was sent, saved and paid, from the ledger: tokens by the target model's tokenizer, the
+    upstream's own usage, and money net of prompt caching.
+    """
+    rows, unpriced = _read(url, group_by, since)
+    if is_json:
+        print(json.dumps(_machine(rows, unpriced, group_by, since), indent=2))
+        return
+    console = Console()
+    if not rows:
+        console.print("The ledger is empty." if since is None else "No requests since then.")
+        return
+    table = _table(rows, group_by)
+    natural = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+    console.width = max(console.width, natural)  # a line that wraps can be read, a figure cut short is wrong
+    console.print(table)
+    for note in _notes(rows, unpriced):
+        console.print(Text(note))
+
+
+def saved_percent(row: ReportRow) -> float | None:
+    """Share of the prompt tokens that compressing removed; None without any."""
+    if not row.origin_tokens:
+        return None
+    return 100 * (row.origin_tokens - row.compressed_tokens) / row.origin_tokens
+
+
+def total_row(rows: list[ReportRow]) -> ReportRow:
+    """The sum of all groups."""
+    names = [field.name for field in fields(ReportRow) if field.name != "group"]
+    return ReportRow(group="total", **{name: sum(getattr(row, name) for row in rows) for name in names})
+
+
+def _read(url: str, group_by: str, since: float | None) -> tuple[list[ReportRow], list[str]]:
+    try:
+        path = sqlite_path(url)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        with open_reader(path) as connection:
+            return report_rows(connection, group_by, since), unpriced_models(connection, since)
+    except STORE_ERRORS as error:
+        raise click.ClickException(explain(path, error)) from error
+
+
+def _machine(
+    rows: list[ReportRow], unpriced: list[str], group_by: str, since: float | None
+) -> dict[str, Any]:
+    return {
+        "by": group_by,
+        "since": since,
+        "rows": [_record(row) for row in rows],
+        "total": _record(total_row(rows)),
+        "unpriced_models": unpriced,
+    }
+
+
+def _record(row: ReportRow) -> dict[str, Any]:
+    derived = {"saved_tokens": row.origin_tokens - row.compressed_tokens, "saved_percent": saved_percent(row)}
+    return {**asdict(row), **derived}
+
+
+def _table(rows: list[ReportRow], group_by: str) -> Table:
+    table = Table(show_footer=len(rows) > 1)
+    total = _cells(total_row(rows))
+    headings = (
+        "requests",
+        "compressed",
+        "before",
+        "after",
+        "saved",
+        "%",
+        "prompt",
+        "cached",
+        "output",
+        "cost $",
+    )
+    table.add_column(group_by, footer="total", overflow="fold")
+    for heading, footer in zip((*headings, "net saving $"), total, strict=True):
+        table.add_column(heading, justify="right", no_wrap=True, footer=footer)
+    for row in rows:
+        table.add_row(Text(_shown(row.group)), *_cells(row))
+    return table
+
+
+def _cells(row: ReportRow) -> list[Text]:
+    counts = (
+        row.requests,
+        row.compressed_requests,
+        row.origin_tokens,
+        row.compressed_tokens,
+        row.origin_tokens - row.compressed_tokens,
+    )
+    percent = saved_percent(row)
+    usage = (row.prompt_tokens, row.cached_tokens, row.completion_tokens)
+    return [
+        *(Text(f"{count:,}") for count in counts),
+        Text("" if percent is None else f"{percent:.1f}"),
+        *(Text(f"{count:,}") for count in usage),
+        Text(f"{row.cost_usd:.4f}"),
+        Text(f"{row.saved_usd:.4f}", style="red" if row.saved_usd < 0 else "green"),
+    ]
+
+
+def _notes(rows: list[ReportRow], unpriced: list[str]) -> list[str]:
+    total = total_row(rows)
+    notes = []
+    if total.shadow_requests:
+        notes.append(
+            f"{total.shadow_requests:,} in shadow mode: tokens that would have been saved; no money was."
+        )
+    if total.unpriced_requests:
+        names = ", ".join(map(_shown, unpriced))
+        notes.append(f"{total.unpriced_requests:,} not in the money: no price is known for {names}")
+    return notes
+
+
+def _shown(name: str) -> str:
+    """A name for the terminal: clients choose model names, and escape codes are no part of one."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name
+    )
