@@ -67,10 +67,10 @@ class Exchange:
     ) -> HttpResponse:
         """Send, and return once the head of the answer is here."""
         try:
-            self._connection.write(head)
             if isinstance(body, bytes):
-                self._connection.write(body)
+                self._connection.write_both(head, body)
             else:
+                self._connection.write(head)
                 self._upload = asyncio.create_task(self._send_body(body, is_chunked=is_chunked))
                 self._upload.add_done_callback(self._uploaded)
             await self._await_head()

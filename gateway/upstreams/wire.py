@@ -5,9 +5,9 @@ reads the same however its bytes were split; its body comes out undecoded; a bod
 taken for a whole one.
 
 Written here because, looked at on the wire, no client library keeps the first law: httpx over aiohttp joins
-repeated fields, rewrites paths and adds fields of its own; aiohttp loses the `?` of an empty query, re-encodes
-bytes that are not UTF-8 and resends idempotent requests by itself; httpx alone refuses targets that are not
-ASCII, and its pool loses connections when callers are cancelled.
+repeated fields, rewrites paths and adds fields of its own; aiohttp loses the `?` of an empty query,
+re-encodes bytes that are not UTF-8 and resends idempotent requests by itself; httpx alone refuses targets
+that are not ASCII, and its pool loses connections when callers are cancelled.
 """
 
 from __future__ import annotations
