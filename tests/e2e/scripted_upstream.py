@@ -92,6 +92,21 @@ class Peer:
                 pass
         return rest
 
+    async def stalled(self) -> int:
+        """Wait until nothing more of what is being sent is taken; the bytes left unsent."""
+        async with asyncio.timeout(PATIENCE_S):
+            before, unsent = -1, self._writer.transport.get_write_buffer_size()
+            while before != unsent or not unsent:
+                await asyncio.sleep(0.05)
+                before, unsent = unsent, self._writer.transport.get_write_buffer_size()
+        return unsent
+
+    def hold(self) -> None:
+        """Read no more from the socket."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+
     def close(self) -> None:
         self._writer.close()
 

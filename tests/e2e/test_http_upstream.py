@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import ConfigError, UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
-from gateway.upstreams.http import HttpUpstream, Timeouts, parse_origin
+from gateway.upstreams.http import MAX_IDLE, HttpUpstream, Timeouts, parse_origin
 from tests.e2e.scripted_upstream import Peer, ScriptedUpstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -83,6 +83,12 @@ class TestTimeouts:
             await response.aclose()
             await peer.until_closed()
 
+    async def test_no_connection(self, upstream: ScriptedUpstream) -> None:
+        url = upstream.url.replace("http:", "https:")  # it takes the connection, but never shakes hands
+        client = HttpUpstream(url, name="mute", timeouts=Timeouts(connect_s=AT_ONCE))
+        with pytest.raises(UpstreamTimeout, match=r"'mute' took no connection within 0\.01 s"):
+            await client.send(get())
+
     async def test_an_upload_nobody_takes(self, upstream: ScriptedUpstream) -> None:
         async def endless() -> AsyncIterator[bytes]:
             while True:
@@ -128,11 +134,21 @@ class TestBodies:
             await peer.send(OK)
             await read(await sending)
 
+    async def test_long_bytes_arrive_whole(self, upstream: ScriptedUpstream) -> None:
+        async with opened(upstream) as client:
+            whole = bytes(range(256)) * 10_000
+            sending = asyncio.create_task(client.send(UpstreamRequest("POST", b"/", [], whole)))
+            peer = await upstream.accept()
+            assert (await peer.answer())[1] == whole
+            await peer.send(OK)
+            await read(await sending)
+
     async def test_what_goes_wrong_in_the_body_is_raised_as_it_is(self, upstream: ScriptedUpstream) -> None:
         class OutOfBytes(Exception): ...
 
         async def body() -> AsyncIterator[bytes]:
             yield b"a"
+            yield b""
             raise OutOfBytes
 
         async with opened(upstream) as client:
@@ -181,6 +197,24 @@ class TestConnections:
             await peer.until_closed()
             with pytest.raises(UpstreamBroken):
                 await read(response)
+
+    async def test_only_so_many_idle_ones_are_kept(self, upstream: ScriptedUpstream) -> None:
+        async with opened(upstream) as client:
+            begun_ones = [await begun(client, upstream, OK) for _ in range(MAX_IDLE + 1)]
+            for response, _ in begun_ones:
+                await read(response)
+            _, oldest = begun_ones[0]
+            assert await oldest.until_closed() == b""
+
+    async def test_what_nobody_reads_is_not_taken_from_the_upstream(self, upstream: ScriptedUpstream) -> None:
+        async with opened(upstream) as client:
+            response, peer = await begun(
+                client, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n"
+            )
+            sending = asyncio.create_task(peer.send(bytes(64 << 20)))
+            assert await peer.stalled() > 32 << 20
+            assert len(await read(response)) == 64 << 20
+            await sending
 
     async def test_cancelled_callers_leave_nothing_behind(self, upstream: ScriptedUpstream) -> None:
         async with opened(upstream) as client:

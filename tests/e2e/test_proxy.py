@@ -150,6 +150,17 @@ class TestRequests:
         await path.client.send(chunked(b"two") + b"0\r\n\r\n")
         assert await peer.chunk() == b"two"
 
+    async def test_an_upgrade_nobody_serves_is_an_ordinary_request(self, path: Path) -> None:
+        """As Java's client asks for HTTP/2 on every plain connection."""
+        fields = [
+            (b"Connection", b"Upgrade, HTTP2-Settings"),
+            (b"Upgrade", b"h2c"),
+            (b"HTTP2-Settings", b"AA"),
+        ]
+        sent, head, body = await path.exchange(request(fields=[*fields, (b"x-kept", b"1")]))
+        assert sent.fields[1:] == [(b"x-kept", b"1")]
+        assert (head.status, body) == (200, b"ok")
+
     async def test_connections_are_kept_for_the_next_request(
         self, path: Path, upstream: ScriptedUpstream
     ) -> None:
@@ -323,6 +334,18 @@ class TestTheClientLeaves:
         assert (await path.client.head()).status == 200
         path.client.reset()
         await peer.until_closed()
+
+    async def test_without_having_read_what_was_sent(self, path: Path) -> None:
+        await path.request(request())
+        peer = await path.peer()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+        await path.client.head()
+        sending = asyncio.create_task(peer.send(bytes(64 << 20)))
+        path.client.hold()
+        assert await peer.stalled() > 32 << 20
+        path.client.reset()
+        with pytest.raises(ConnectionError):
+            await sending
 
     async def test_other_clients_go_on(self, path: Path, gateway: int, upstream: ScriptedUpstream) -> None:
         await path.request(request())

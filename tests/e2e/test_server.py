@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-
 from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
 
 GET = b"GET /v1/x HTTP/1.1\r\nHost: gateway\r\n\r\n"
