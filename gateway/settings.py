@@ -108,6 +108,8 @@ class UpstreamConfig(Frozen):
     """Origin, and a path prefix if any, to which the request's own path is appended."""
     key: Annotated[SecretStr | None, BeforeValidator(_read_key)] = None
     """Written `pass` (None here) or `env:NAME`."""
+    ask_usage: bool = True
+    """Ask for the usage of streamed answers; false for an upstream that rejects `stream_options`."""
 
 
 class Route(Frozen):

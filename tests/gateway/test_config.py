@@ -65,6 +65,7 @@ EXAMPLES = {
     "KIND": "http",
     "URL": "http://h",
     "KEY": "pass",
+    "ASK_USAGE": "false",
     "SCORER": "frequency",
     "DEVICE": "cuda:1",
     "PRECISION": "bf16",
@@ -89,7 +90,7 @@ def test_every_scalar_has_a_variable(name: str) -> None:
     for part in variables()[name]:
         key = "openai" if part == "<NAME>" else part
         found = found[key] if isinstance(found, dict) else getattr(found, str(key))
-    expected = {"KEY": "None", "ALLOW_OVERRIDES": "False"}
+    expected = {"KEY": "None", "ALLOW_OVERRIDES": "False", "ASK_USAGE": "False"}
     assert str(found) == expected.get(name.split("__")[-1].removeprefix("PITH_"), value)
 
 
