@@ -21,9 +21,7 @@ JOINED_BYTES = 64 * 1024
 class Connection(asyncio.Protocol):
     """Feeds what arrives to the reader of the exchange and wakes whoever waits for it."""
 
-    def __init__(self, alive: set[Connection]) -> None:
-        """It is a member of `alive` from its making until the socket is closed."""
-        self._alive = alive
+    def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._answer: AnswerReader | None = None
         self._fault: BaseException | None = None
@@ -92,7 +90,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not subclass asyncio's
-        self._alive.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._fault is not None:
@@ -120,7 +117,6 @@ class Connection(asyncio.Protocol):
         self._end_with(fault)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._alive.discard(self)
         self._end_with(exc or ConnectionResetError("closed"))
 
     def pause_writing(self) -> None:

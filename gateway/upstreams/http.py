@@ -14,6 +14,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import certifi
 
@@ -84,7 +85,8 @@ class HttpUpstream:
         self._name = name
         self._timeouts = timeouts or Timeouts()
         self._tls = (tls or _default_tls()) if self._origin.is_tls else None
-        self._alive: set[Connection] = set()
+        # Weak, for a connection cancelled while it is made is never told of its end by uvloop.
+        self._alive: WeakSet[Connection] = WeakSet()
         self._idle: list[tuple[Connection, asyncio.TimerHandle]] = []
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
@@ -131,17 +133,17 @@ class HttpUpstream:
 
     async def _connect(self) -> Connection:
         host, port, limit_s = self._origin.host, self._origin.port, self._timeouts.connect_s
-        loop = asyncio.get_running_loop()
         name = f"upstream {self._name!r}"
         try:
             async with asyncio.timeout(limit_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._alive), host, port, ssl=self._tls
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection, host, port, ssl=self._tls
                 )
         except TimeoutError as error:
             raise UpstreamTimeout(f"{name} took no connection within {limit_s:g} s") from error
         except OSError as error:
             raise UpstreamError(f"{name} cannot be reached: {_reason(error)}") from error
+        self._alive.add(connection)
         return connection
 
 
