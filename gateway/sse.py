@@ -115,16 +115,11 @@ class EventReader:
 class _Flow(Enum):
     """Where the bytes of the stream go."""
 
-    BETWEEN = auto()
-    """No field of the next event has begun: blank lines and comments pass."""
-    HELD = auto()
-    """Inside an event that may be the usage event."""
-    FLOWING = auto()
-    """Inside an event that is not."""
-    HIDDEN = auto()
-    """The usage event ended with CR: an LF right after it belongs to it."""
-    DONE = auto()
-    """One event was hidden: everything passes."""
+    BETWEEN = auto()  # no field of the next event has begun: blank lines and comments pass
+    HELD = auto()  # inside an event that may be the usage event
+    FLOWING = auto()  # inside an event that is not
+    HIDDEN = auto()  # the usage event ended with CR: an LF right after it belongs to it
+    DONE = auto()  # one event was hidden: everything passes
 
 
 class UsageHider:
@@ -207,8 +202,8 @@ class UsageTap:
     """Watches one answer go by: the upstream's usage, and how much of the answer was streamed.
 
     `is_hiding`: the client did not ask for usage, we did; the extra event is hidden (`UsageHider`). Only a
-    plain event stream of status 2xx is ever touched: not one with a content-encoding, whose bytes we would
-    have to write anew, and not one with a content-length, which would become wrong.
+    plain event stream of status 2xx is ever touched, not one with a content-encoding, whose bytes we would
+    have to write anew. A content-length, which would become wrong, is left out then.
     """
 
     def __init__(self, *, is_hiding: bool = False) -> None:
@@ -222,21 +217,23 @@ class UsageTap:
         self._body: bytearray | None = None
         self._gzip: _Gunzip | None = None
 
-    def head(self, status: int, headers: RawHeaders) -> None:
-        """Look at the answer's head: what kind it is decides what can be read of it."""
+    def head(self, status: int, headers: RawHeaders) -> RawHeaders | None:
+        """Look at the answer's head: what can be read of it. Returns headers to send instead, or None."""
         fields = {name.lower(): value.strip().lower() for name, value in headers}
         encoding = fields.get(b"content-encoding", b"identity")
         if encoding in (b"gzip", b"x-gzip"):
             self._gzip = _Gunzip()
         elif encoding not in (b"", b"identity"):
-            return
+            return None
         media = fields.get(b"content-type", b"").partition(b";")[0].strip()
-        if media == b"text/event-stream":
-            self._events = EventReader()
-            is_touchable = self._gzip is None and b"content-length" not in fields and 200 <= status < 300
-            self._hider = UsageHider() if self._is_hiding and is_touchable else None
-        elif media == b"application/json":
+        if media == b"application/json":
             self._body = bytearray()
+        elif media == b"text/event-stream":
+            self._events = EventReader()
+            if self._is_hiding and self._gzip is None and 200 <= status < 300:
+                self._hider = UsageHider()
+                return [(name, value) for name, value in headers if name.lower() != b"content-length"]
+        return None
 
     def feed(self, chunk: bytes) -> bytes:
         """One chunk as it arrived; returns what goes on to the client."""
