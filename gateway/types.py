@@ -52,7 +52,7 @@ class Cache(Protocol):
         """One value or None a key, in order."""
 
     async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
-        """Store unless there is a value; returns what the store holds. Reading or finding it slides the TTL."""
+        """Store unless there is a value; returns what the store holds. Reading or finding slides the TTL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class ReportRow:
     compressed_requests: int
     """Requests in mode `on` that went on shorter than they came."""
     origin_tokens: int
+    """Of requests that were answered (status below 400), like `compressed_tokens`."""
     compressed_tokens: int
     prompt_tokens: int
     cached_tokens: int

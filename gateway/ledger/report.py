@@ -37,7 +37,10 @@ def report_query(group_by: str, since: float | None) -> Select[Any]:
     if group_by not in GROUPS:
         raise ValueError(f"group_by: {group_by!r} is not one of {', '.join(GROUPS)}")
     group = _column[group_by]
-    is_counted = _column.origin_tokens.is_not(None) & _column.compressed_tokens.is_not(None)
+    # Of failures and retries nothing was billed: their tokens would show as saved once an attempt.
+    is_counted = (
+        (_column.status < 400) & _column.origin_tokens.is_not(None) & _column.compressed_tokens.is_not(None)
+    )
     is_shorter = _column.compressed_tokens < _column.origin_tokens
     return (
         select(
