@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from policies.schema import Match, Policy
+from policies.validate import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _failures(conditions: Match, facts: RequestFacts) -> Iterator[str]:
         ("team", conditions.team, facts.team),
     ):
         if glob is not None and not (value is not None and fnmatchcase(value, glob)):
-            yield f"{name} {'(none)' if value is None else repr(value)} is not {glob!r}"
+            yield f"{name} {'(none)' if value is None else shown(value)} is not {glob!r}"
     for name, glob in conditions.header.items():
         if (value := facts.headers.get(name)) is None:
             yield f"header {name} is absent"

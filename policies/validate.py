@@ -44,7 +44,7 @@ def validate(model: type[M], document: Document, context: Mapping[str, object] |
 def suggestion(wrong: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where something known is close, else the list of what is known."""
     names = sorted(known)
-    if close := difflib.get_close_matches(wrong, names, n=1, cutoff=0.6):
+    if close := difflib.get_close_matches(wrong[:64], names, n=1, cutoff=0.6):
         return f"; did you mean {close[0]!r}?"
     return f"; known here: {', '.join(names)}" if names else ""
 

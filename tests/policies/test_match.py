@@ -80,6 +80,11 @@ def test_absent_header_in_the_trace() -> None:
     )
 
 
+def test_the_trace_stays_short_whatever_a_request_says() -> None:
+    _, trace = match(PolicySet((named("a", model="x"), named("d")), "t"), RequestFacts(PATH, "m" * 10**6))
+    assert sum(map(len, trace)) < 200
+
+
 def test_credentials_are_not_in_the_repr() -> None:
     assert "sk-1" not in repr(RequestFacts(PATH, headers={"authorization": "Bearer sk-1"}))
 
