@@ -1,0 +1,275 @@
+"""The local engine: texts → chunks (thread pool) → batcher → device thread → word scores (pool), and `flow`
+around it.
+
+Law 7: whoever waits is answered, by a result, an error or the deadline, and an answer never waits for the
+device. Scores depend on the text alone, so what the batcher does shows in nothing but time. The event loop
+only passes things on: whatever costs more than microseconds runs in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import ParamSpec, TypeAlias, TypeVar, cast
+
+from compressor.batcher import Batcher
+from compressor.errors import DeadlineExceeded, Overloaded, ScorerDown, ScoringError
+from compressor.flow import Flow, ScoreRequest, flow, whole
+from compressor.params import CompressionParams
+from compressor.types import Chunk, Compressed, Scorer, Scores, SkipReason
+from compressor.worker import Parts, Submission, Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Late: TypeAlias = Callable[[int, Scores], None]
+"""Told the index of a text and its scores, on the event loop, after `score` had to answer without them."""
+
+Tell: TypeAlias = Callable[[Scores], None]
+"""`Late` for one text."""
+
+_CLOSING_S = 5.0
+"""How long `aclose` waits for a forward pass under way; whoever waits for its scores is answered before."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """What the texts of a call share. `gate` bounds their work in the pool, so calls take turns there."""
+
+    owner: int
+    deadline_s: float | None
+    deadline: float
+    is_background: bool
+    gate: asyncio.Semaphore
+    is_abandoned: bool = False
+
+
+class Engine:
+    """A scorer and what feeds it; a `Compressor`. Starts with `async with` or its first use.
+
+    `max_batch_tokens` bounds a forward pass, `max_queue_tokens` what may wait for one; `threads` tokenize and
+    select.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        *,
+        max_batch_tokens: int = 16_384,
+        max_queue_tokens: int = 1_048_576,
+        threads: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._scorer = scorer
+        self._clock = clock
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "pith-pool")
+        self._worker = Worker(scorer, Batcher(max_batch_tokens, max_queue_tokens), clock)
+        self._owners = itertools.count()
+        self._background: set[asyncio.Task[Scores]] = set()
+
+    @property
+    def fingerprint(self) -> str:
+        """The scorer's: equal fingerprints give equal scores."""
+        return self._scorer.fingerprint
+
+    @property
+    def degraded(self) -> str | None:
+        """Why texts are left whole; None while all is well."""
+        return self._worker.trouble
+
+    async def __aenter__(self) -> Engine:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Start the device thread."""
+        self._worker.start()
+
+    async def aclose(self) -> None:
+        """Answer whoever still waits with ScorerDown and end the threads."""
+        for task in self._background:
+            task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._worker.stop, _CLOSING_S)
+
+    async def compress(
+        self,
+        texts: Sequence[str],
+        params: CompressionParams,
+        *,
+        tenant: str = "",
+        deadline_s: float | None = None,
+    ) -> list[Compressed]:
+        """Compress each text by itself. Trouble with scores leaves a text whole, the reason in `skip`.
+
+        `tenant` is for compressors that keep something; this one keeps nothing.
+        """
+        call = self._call(deadline_s, is_background=False)
+        tasks = [asyncio.create_task(self._compress(text, params, call)) for text in texts]
+        outcomes = await self._outcomes(call, tasks)
+        missed = [
+            (text, error)
+            for text, error in zip(texts, outcomes, strict=True)
+            if isinstance(error, ScoringError)
+        ]
+        # not in the pool: when texts miss their deadline, it has a queue
+        left = iter(await asyncio.to_thread(_leave_whole, missed, params) if missed else ())
+        return [next(left) if isinstance(outcome, ScoringError) else outcome for outcome in outcomes]
+
+    def compress_sync(self, texts: Sequence[str], params: CompressionParams) -> list[Compressed]:
+        """`compress` for scripts and notebooks: on an event loop of its own, in a thread of its own."""
+        with ThreadPoolExecutor(1, "pith-sync") as runner:
+            return runner.submit(lambda: asyncio.run(self.compress(texts, params))).result()
+
+    async def score(
+        self, requests: Sequence[ScoreRequest], *, deadline_s: float | None = None, late: Late | None = None
+    ) -> list[Scores | ScoringError]:
+        """The scores of each text, or why there are none. Cancelling the call drops its queued chunks.
+
+        With `late`, a text that misses the deadline is scored in the background, when nothing is urgent, and
+        handed to it; one that is sure to miss it is answered Overloaded at once.
+        """
+        call = self._call(deadline_s, is_background=late is not None)
+        tells = [partial(late, at) if late else None for at in range(len(requests))]
+        tasks = [
+            asyncio.create_task(self._score(request, call, tell))
+            for request, tell in zip(requests, tells, strict=True)
+        ]
+        outcomes = await self._outcomes(call, tasks)
+        for task, tell in zip(tasks, tells, strict=True):
+            if tell is not None and not task.done():
+                self._leave_running(task, tell)
+        return outcomes
+
+    def _call(self, deadline_s: float | None, *, is_background: bool) -> _Call:
+        self._worker.start()
+        deadline = math.inf if deadline_s is None else self._clock() + deadline_s
+        gate = asyncio.Semaphore(self._threads)
+        return _Call(next(self._owners), deadline_s, deadline, is_background, gate)
+
+    async def _outcomes(self, call: _Call, tasks: Sequence[asyncio.Task[T]]) -> list[T | ScoringError]:
+        """What has come of each task by the deadline. Raises what is no ScoringError."""
+        if not tasks:
+            return []
+        try:
+            _, pending = await asyncio.wait(tasks, timeout=call.deadline_s)
+        except asyncio.CancelledError:
+            self._abandon(call, tasks)
+            raise
+        if pending and not call.is_background:
+            self._abandon(call, pending)
+        late = DeadlineExceeded(
+            f"no scores within {call.deadline_s} s: allow more time or use a faster scorer"
+        )
+        outcomes = [late if task in pending else _outcome(task) for task in tasks]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ScoringError):
+                raise outcome
+        return cast(list[T | ScoringError], outcomes)
+
+    def _abandon(self, call: _Call, tasks: Iterable[asyncio.Task[T]]) -> None:
+        """Nobody waits for these any more."""
+        for task in tasks:
+            task.cancel()
+        call.is_abandoned = True
+        self._worker.drop(call.owner)
+
+    def _leave_running(self, task: asyncio.Task[Scores], tell: Tell) -> None:
+        """Hand the task's scores to `tell` when they come."""
+
+        def finished(task: asyncio.Task[Scores]) -> None:
+            self._background.discard(task)
+            if not task.cancelled() and task.exception() is None:
+                tell(task.result())
+
+        self._background.add(task)
+        task.add_done_callback(finished)
+
+    async def _compress(self, text: str, params: CompressionParams, call: _Call) -> Compressed:
+        steps = flow(text, params)
+        step = (await self._in_pool(call, _advance, steps, None)).result()
+        while isinstance(step, ScoreRequest):
+            scores = await self._score(step, call, None)
+            step = (await self._in_pool(call, _advance, steps, scores)).result()
+        return step
+
+    async def _score(self, request: ScoreRequest, call: _Call, tell: Tell | None) -> Scores:
+        chunks, submission = _from_scorer(await self._in_pool(call, self._encode, request, call))
+        rest = self._merge(request, chunks, submission.future, call)
+        if submission.is_late and tell is not None:
+            self._leave_running(asyncio.create_task(rest), tell)
+            raise Overloaded("the deadline cannot be met: the text is scored in the background")
+        return await rest
+
+    def _encode(self, request: ScoreRequest, call: _Call) -> tuple[list[Chunk], Submission]:
+        """In the pool: queued from there, the device need not wait for the event loop."""
+        chunks = self._scorer.encode(request.text, request.words)
+        submission = self._worker.submit(
+            chunks, owner=call.owner, deadline=call.deadline, is_background=call.is_background
+        )
+        if call.is_abandoned:  # meanwhile; whoever looks second, here or in `_abandon`, takes the chunks out
+            self._worker.drop(call.owner)
+        return chunks, submission
+
+    async def _merge(
+        self, request: ScoreRequest, chunks: list[Chunk], parts: Future[Parts], call: _Call
+    ) -> Scores:
+        scored = await asyncio.wrap_future(parts)
+        return _from_scorer(await self._in_pool(call, self._scorer.merge, request.words, chunks, scored))
+
+    async def _in_pool(
+        self, call: _Call, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """The finished work; its result or exception is the caller's to read."""
+        async with call.gate:
+            try:
+                work = asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+            except RuntimeError as error:  # the pool takes nothing after shutdown
+                raise ScorerDown("the engine was closed") from error
+            try:
+                await asyncio.wait([work])
+            finally:
+                work.cancel()
+        return work
+
+
+def _from_scorer(work: asyncio.Future[T]) -> T:
+    """The result of a scorer's own step, whose failures are the scorer's."""
+    error = work.exception()
+    if isinstance(error, ScoringError):
+        raise error
+    if error is not None:
+        raise ScorerDown(f"{type(error).__name__} in the scorer: {error}") from error
+    return work.result()
+
+
+def _outcome(task: asyncio.Task[T]) -> T | BaseException:
+    """What has come of a finished task."""
+    if task.cancelled():  # not by the caller: those who cancel do not ask
+        return ScorerDown("the engine was closed")
+    return task.exception() or task.result()
+
+
+def _advance(steps: Flow, scores: Scores | None) -> ScoreRequest | Compressed:
+    """The recipe's next request, or its result."""
+    try:
+        return next(steps) if scores is None else steps.send(scores)
+    except StopIteration as end:
+        return cast(Compressed, end.value)
+
+
+def _leave_whole(missed: Sequence[tuple[str, ScoringError]], params: CompressionParams) -> list[Compressed]:
+    return [whole(text, params, cast(SkipReason, error.skip)) for text, error in missed]
