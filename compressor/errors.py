@@ -1,18 +1,18 @@
 """Errors of the compressor package.
 
-    CompressorError
-    ├── ParamsError          a parameter is out of range; names it, its value and the remedy
-    ├── PatternError         a user pattern that google-re2 refuses
-    ├── ModelError           a model folder is missing or unusable; says what was looked for and where
-    └── ScoringError         no scores for a text; `skip` is the reason recorded
-        ├── Overloaded       refused at admission
-        ├── DeadlineExceeded too late to be useful
-        └── ScorerDown       the scorer failed
+CompressorError
+├── ParamsError          a parameter is out of range; names it, its value and the remedy
+├── PatternError         a user pattern that google-re2 refuses
+├── ModelError           a model folder is missing or unusable; says what was looked for and where
+└── ScoringError         no scores for a text; `skip` is the reason recorded
+    ├── Overloaded       refused at admission
+    ├── DeadlineExceeded too late to be useful
+    └── ScorerDown       the scorer failed
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class CompressorError(Exception):
@@ -34,22 +34,20 @@ class ModelError(CompressorError):
 class ScoringError(CompressorError):
     """No scores for a text; the original goes through."""
 
-    skip: ClassVar[str] = "scorer_down"
+    skip: ClassVar[Literal["scorer_down", "overloaded", "deadline"]] = "scorer_down"
 
 
 class Overloaded(ScoringError):
     """Refused at admission: the queue is longer than the deadline allows."""
 
-    skip: ClassVar[str] = "overloaded"
+    skip = "overloaded"
 
 
 class DeadlineExceeded(ScoringError):
     """Scores would come too late to be useful."""
 
-    skip: ClassVar[str] = "deadline"
+    skip = "deadline"
 
 
 class ScorerDown(ScoringError):
     """The scorer failed."""
-
-    skip: ClassVar[str] = "scorer_down"

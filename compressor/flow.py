@@ -8,14 +8,14 @@ replica and at any turn of a conversation (laws 3 and 4).
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from compressor import keep, marks, render, select, verify
 from compressor.params import CompressionParams
-from compressor.segments import is_structured, protected_spans
+from compressor.segments import is_structured, segments
 from compressor.tokens import counter
 from compressor.types import Bools, Compressed, Ints, Scores, SkipReason, Span, Words
 from compressor.words import split
@@ -91,15 +91,23 @@ def analyse(
     origin_tokens, weights = count.weigh(text, words)
     if origin_tokens < params.min_tokens or not len(words):
         return _whole(text, origin_tokens, "short")
-    spans = tuple(protected_spans(text, words, params.protect))
+    spans = tuple(segments(text, words, params.protect))
     if params.structure_guard and is_structured(text, words, spans):
         return _whole(text, origin_tokens, "structured")
-    spans += tuple((region.start, region.end) for region in regions if region.rate is None)
+    spans += tuple(_kept_regions(words, regions))
     protected = keep.protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
     if protected.all():
         return _whole(text, origin_tokens, "short")
     forced = keep.forced(text, words, params)
     return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions)
+
+
+def _kept_regions(words: Words, regions: tuple[marks.Region, ...]) -> Iterator[Span]:
+    """Regions marked to be kept, from their first word to their last."""
+    for region in regions:
+        inside = np.flatnonzero((words.starts < region.end) & (words.ends > region.start))
+        if region.rate is None and len(inside):
+            yield int(words.starts[inside[0]]), int(words.ends[inside[-1]])
 
 
 def _head_and_tail(weights: Ints, origin_tokens: int, params: CompressionParams) -> Bools:
@@ -138,6 +146,6 @@ def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tup
             kept |= select.by_rate(candidates.within(inside), region.rate) & inside
     kept |= select.select(candidates.within(rest), params, rate) & rest
     if params.drop_consecutive:
-        kept = select.drop_consecutive(words, kept, candidates)
+        kept = select.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         forced = forced & kept
     return select.keep_separators(words, kept), forced

@@ -2,16 +2,18 @@
 
 Laws: protected and forced words are kept; a higher rate never keeps less; equal inputs, equal masks.
 `rate` spends on the unprotected words, forced ones counted within it, and leaves at least a quarter of the
-unforced weight; `target_tokens` is the whole text's and never goes below what is protected or forced.
+unforced weight, and one word; `target_tokens` is the whole text's and never goes below what is protected or
+forced.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.chars import Group, classify
+from compressor.chars import Group, classify, hash_words
 from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Bools, Ints, Scores, Words
 from compressor.words import Flag
@@ -50,9 +52,8 @@ def by_rate(candidates: Candidates, rate: float) -> Bools:
     free = ~(candidates.forced | candidates.protected)
     budget = rate * _weight(candidates, ~candidates.protected)
     forced = _weight(candidates, candidates.forced & ~candidates.protected)
-    return _spend(
-        candidates, free, max(budget - forced, min(rate, UNFORCED_FLOOR) * _weight(candidates, free))
-    )
+    floor = min(rate, UNFORCED_FLOOR) * _weight(candidates, free)
+    return _spend(candidates, free, max(budget - forced, floor), at_least=1)
 
 
 def _by_threshold(candidates: Candidates, free: Bools, params: CompressionParams) -> Bools:
@@ -68,22 +69,28 @@ def _weight(candidates: Candidates, mask: Bools) -> int:
     return int(candidates.weights[mask].sum())
 
 
-def _spend(candidates: Candidates, free: Bools, budget: float) -> Bools:
+def _spend(candidates: Candidates, free: Bools, budget: float, at_least: int = 0) -> Bools:
     """Everything not free, and the best-scoring free words until the next one would pass the budget."""
     kept = ~free
     members = np.flatnonzero(free)
     ranked = members[np.argsort(SCORE_ONE - candidates.scores[members], kind="stable")]
     spent = np.cumsum(candidates.weights[ranked])
-    kept[ranked[: np.searchsorted(spent, budget, side="right")]] = True
+    kept[ranked[: max(at_least, int(np.searchsorted(spent, budget, side="right")))]] = True
     return kept
 
 
-def drop_consecutive(words: Words, kept: Bools, candidates: Candidates) -> Bools:
-    """Of equal forced words with nothing kept between them, keep the first. Protected words never go."""
+def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequence[str]) -> Bools:
+    """Of equal words that are a forced literal, with nothing kept between them, keep the first.
+
+    Newlines of lines dropped whole collapse so. Protected words never go, and numbers do not either.
+    """
     order = np.flatnonzero(kept)
-    if len(order) < 2:
+    if len(order) < 2 or not literals:
         return kept
-    droppable = candidates.forced[order] & ~candidates.protected[order]
+    is_literal = np.isin(words.hashes[order], hash_words(literals)) & (
+        (words.flags[order] & Flag.HAS_DIGIT) == 0
+    )
+    droppable = is_literal & ~protected[order]
     repeats = droppable[1:] & droppable[:-1] & (words.hashes[order][1:] == words.hashes[order][:-1])
     result = kept.copy()
     result[order[1:][repeats]] = False

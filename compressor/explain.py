@@ -1,0 +1,65 @@
+"""Why each word of a text stayed or went: the same steps as `flow`, with the reasons kept."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from compressor import marks
+from compressor.flow import Analysis, ScoreRequest, analyse, choose, finish
+from compressor.params import CompressionParams
+from compressor.types import SCORE_ONE, Compressed, Scores
+
+Fate: TypeAlias = Literal["kept", "dropped", "forced", "protected"]
+
+
+@dataclass(frozen=True, slots=True)
+class WordFate:
+    """What became of one word; `start` and `end` are characters of the explained text."""
+
+    start: int
+    end: int
+    score: float
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """`text` is the text without its marks; `words` is empty when it was left whole before any score."""
+
+    text: str
+    result: Compressed
+    words: tuple[WordFate, ...]
+
+
+def explain(text: str, params: CompressionParams) -> Generator[ScoreRequest, Scores, Explained]:
+    """Yields at most one ScoreRequest, is sent its scores, and returns what became of every word."""
+    marked = marks.read(text) if params.marks else None
+    visible, regions = (marked.text, marked.regions) if marked else (text, ())
+    analysis = analyse(visible, params, regions)
+    if isinstance(analysis, Compressed):
+        return Explained(visible, analysis, ())
+    scores = yield ScoreRequest(visible, analysis.words)
+    result = finish(analysis, scores, params)
+    return Explained(visible, result, _fates(analysis, scores, params))
+
+
+def _fates(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[WordFate, ...]:
+    kept, forced = choose(analysis, scores, params)
+    rows = zip(
+        analysis.words.starts.tolist(),
+        analysis.words.ends.tolist(),
+        (scores / SCORE_ONE).tolist(),
+        zip(analysis.protected.tolist(), forced.tolist(), kept.tolist(), strict=True),
+        strict=True,
+    )
+    return tuple(WordFate(start, end, round(score, 4), _fate(*why)) for start, end, score, why in rows)
+
+
+def _fate(is_protected: bool, is_forced: bool, is_kept: bool) -> Fate:
+    if is_protected:
+        return "protected"
+    if is_forced:
+        return "forced"
+    return "kept" if is_kept else "dropped"
