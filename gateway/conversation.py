@@ -23,7 +23,6 @@ from gateway.hashing import Secret
 from gateway.types import Cache
 
 PIN_TTL_S = 24 * 3600.0
-MAX_PIN_BYTES = 4096
 
 _NAME = re.compile(rb"[0-9a-f]{64}")
 
@@ -73,15 +72,10 @@ class Pins:
         self._secret = secret
 
     async def decide(self, tenant: str, conversation: str, decision: bytes) -> bytes:
-        """Record a decision (a small JSON object) unless there is one; returns the one in force.
-
-        One that could not be read back, or exceeds `MAX_PIN_BYTES`, is in force but not recorded.
-        """
-        if _read_object(decision) is None:
-            return decision
-        key = self._key(b"decision", tenant, conversation)
-        stored = await self._cache.put_if_absent(key, decision, PIN_TTL_S)
-        return decision if _read_object(stored) is None else stored
+        """Record a decision unless there is one; returns what is in force (a reader may find it garbage)."""
+        return await self._cache.put_if_absent(
+            self._key(b"decision", tenant, conversation), decision, PIN_TTL_S
+        )
 
     async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
         """Record that a text (by its keyed hash) is left whole in this conversation."""
@@ -109,16 +103,10 @@ def _read_name(value: bytes | None) -> str | None:
     return value.decode() if value is not None and _NAME.fullmatch(value) else None
 
 
-def _read_object(value: bytes) -> dict[str, object] | None:
-    if len(value) > MAX_PIN_BYTES:
-        return None
+def _read_reason(value: bytes | None) -> str | None:
     try:
-        read = orjson.loads(value)
+        read = orjson.loads(value) if value is not None else None
     except orjson.JSONDecodeError:
         return None
-    return read if isinstance(read, dict) else None
-
-
-def _read_reason(value: bytes | None) -> str | None:
-    reason = (_read_object(value) or {}).get("skip") if value is not None else None
+    reason = read.get("skip") if isinstance(read, dict) else None
     return reason if isinstance(reason, str) else None

@@ -1,0 +1,170 @@
+"""Recorded scores in front of an engine: score once, select many.
+
+What is recorded is the score of every word of a whole text (uint16), under a keyed hash of tenant, text and
+the scorer's fingerprint; so every policy and every variant shares one forward pass, and the cache holds no
+text. What was stored first wins: selection uses what the store returns, so replicas that scored at the same
+time agree (law 3). Garbage in the cache is a miss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, TypeAlias, TypeVar
+
+import numpy as np
+
+from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
+from compressor.flow import Flow, flow, whole
+from compressor.types import SCORE_ONE, CacheState, Scores
+from gateway.hashing import Secret
+from gateway.offload import Offload
+from gateway.types import Cache
+
+SCORES_TTL_S = 7 * 24 * 3600.0
+_FORMAT = b"1"
+
+T = TypeVar("T")
+
+Late: TypeAlias = Callable[[int, Scores], None]
+"""Told the index of a text and its scores when they come after the deadline."""
+
+
+class ScoreSource(Protocol):
+    """What gives scores: the engine."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal fingerprints give equal scores."""
+
+    async def score(
+        self, requests: Sequence[ScoreRequest], *, deadline_s: float | None = None, late: Late | None = None
+    ) -> list[Scores | ScoringError]:
+        """Scores, or why there are none; what comes after the deadline is handed to `late`."""
+
+
+Answer: TypeAlias = Scores | ScoringError | None
+"""What a flow is told: scores, why there are none, or None to begin."""
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """One text's flow, and what it waits for or has come to."""
+
+    text: str
+    steps: Flow
+    request: ScoreRequest | None = None
+    result: Compressed | None = None
+    cache: CacheState = "hit"
+
+    def advance(self, answer: Answer, params: CompressionParams) -> None:
+        """On to the next request or to the result."""
+        try:
+            if isinstance(answer, ScoringError):
+                self.result = whole(self.text, params, answer.skip)
+            else:
+                self.request = next(self.steps) if answer is None else self.steps.send(answer)
+        except StopIteration as stop:
+            self.result = replace(stop.value, cache=self.cache)
+
+
+class CachedCompressor:
+    """A `Compressor` that asks the cache before the engine."""
+
+    def __init__(self, engine: ScoreSource, cache: Cache, secret: Secret, offload: Offload) -> None:
+        self._engine = engine
+        self._cache = cache
+        self._secret = secret
+        self._offload = offload
+        self._background: set[asyncio.Task[object]] = set()
+
+    async def compress(
+        self,
+        texts: Sequence[str],
+        params: CompressionParams,
+        *,
+        tenant: str = "",
+        deadline_s: float | None = None,
+    ) -> list[Compressed]:
+        """One result a text, in order. Texts that are not scored in time are left whole, with the reason."""
+        work = self._in_background(self._compress(texts, params, tenant, deadline_s))
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.shield(work)
+        except TimeoutError:  # the work goes on and its scores are recorded: the next conversation profits
+            return await asyncio.to_thread(lambda: [whole(text, params, "deadline") for text in texts])
+
+    async def _compress(
+        self, texts: Sequence[str], params: CompressionParams, tenant: str, deadline_s: float | None
+    ) -> list[Compressed]:
+        loop = asyncio.get_running_loop()
+        deadline = None if deadline_s is None else loop.time() + deadline_s
+        size = sum(map(len, texts))
+        runs = pending = [_Run(text, flow(text, params)) for text in texts]
+        answers: list[Answer] = [None] * len(runs)
+        while pending:
+            await self._offload(size, _advance_all, pending, answers, params)
+            pending = [run for run in runs if run.result is None]
+            left_s = None if deadline is None else max(0.0, deadline - loop.time())
+            answers = await self._answers(pending, tenant, left_s)
+        return [run.result for run in runs if run.result is not None]
+
+    async def _answers(self, runs: Sequence[_Run], tenant: str, deadline_s: float | None) -> list[Answer]:
+        """The recorded scores of each text, or the engine's, which are recorded."""
+        keys = await self._offload(sum(len(run.text) for run in runs), self._keys, runs, tenant)
+        values = await self._cache.get_many(keys)
+        answers: list[Answer] = [_read(value, run) for value, run in zip(values, runs, strict=True)]
+        missing = [i for i, answer in enumerate(answers) if answer is None]
+        requests = [request for i in missing if (request := runs[i].request) is not None]
+        late = partial(self._record_late, [(keys[i], runs[i]) for i in missing])
+        scored = await self._engine.score(requests, deadline_s=deadline_s, late=late) if missing else []
+        for i, scores in zip(missing, scored, strict=True):
+            runs[i].cache = "miss"
+            answers[i] = (
+                scores if isinstance(scores, ScoringError) else await self._record(keys[i], runs[i], scores)
+            )
+        return answers
+
+    def _keys(self, runs: Sequence[_Run], tenant: str) -> list[bytes]:
+        fingerprint = self._engine.fingerprint.encode()
+        return [
+            self._secret.keyed(
+                b"scores", tenant.encode(), run.text.encode("utf-8", "surrogatepass"), fingerprint
+            )
+            for run in runs
+        ]
+
+    async def _record(self, key: bytes, run: _Run, scores: Scores) -> Scores:
+        """The scores in force: those stored first."""
+        stored = _read(await self._cache.put_if_absent(key, _pack(scores), SCORES_TTL_S), run)
+        return scores if stored is None else stored
+
+    def _record_late(self, missing: Sequence[tuple[bytes, _Run]], index: int, scores: Scores) -> None:
+        key, run = missing[index]
+        self._in_background(self._record(key, run, scores))
+
+    def _in_background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+
+def _advance_all(runs: Sequence[_Run], answers: Sequence[Answer], params: CompressionParams) -> None:
+    for run, answer in zip(runs, answers, strict=True):
+        run.advance(answer, params)
+
+
+def _pack(scores: Scores) -> bytes:
+    return _FORMAT + scores.astype("<u2").tobytes()
+
+
+def _read(value: bytes | None, run: _Run) -> Scores | None:
+    """Recorded scores if they are what this text's words want, else None."""
+    n_words = len(run.request.words) if run.request is not None else 0
+    if value is None or value[:1] != _FORMAT or len(value) != 1 + 2 * n_words:
+        return None
+    scores = np.frombuffer(value, "<u2", offset=1).astype(np.uint16)
+    return scores if not n_words or int(scores.max()) <= SCORE_ONE else None

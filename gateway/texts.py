@@ -1,0 +1,174 @@
+"""The texts of one request to what becomes of each: remembered, left whole as recorded, or compressed now.
+
+What one string literal came to under given parameters is a pure function (law 3), so it is remembered in this
+process: a conversation already seen costs one keyed hash and one look-up a message. Values hold spans and
+counts, never text. What depended on the moment (a deadline missed, a scorer down) is not remembered but
+recorded for the conversation, so that its later turns forward the same bytes (law 4).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compressor import Compressed, CompressionParams, Compressor, counter
+from gateway.conversation import Pins
+from gateway.hashing import Secret
+from gateway.offload import Offload
+from gateway.splice import Spans, decode, raw_spans
+from gateway.types import Cache
+
+MEMO_TTL_S = 24 * 3600.0
+_HEAD = struct.Struct("<III")
+_SKIPS = ("", "short", "structured", "no_gain", "verify_failed")
+"""Outcomes that depend on the text and the parameters alone, by their code in the memo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal of a request body, quotes included, and what is asked for it."""
+
+    literal: bytes
+    tokenizer: str
+    params: CompressionParams | None
+    """None: left alone, only counted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """What became of a text. `kept` are byte spans of the literal; None leaves it as it is."""
+
+    kept: Spans | None
+    origin_tokens: int
+    compressed_tokens: int
+    skip: str | None = None
+    cache: str | None = None
+
+
+class Texts:
+    """Finishes texts. Never raises for trouble of the compressor: that is a `skip`."""
+
+    def __init__(
+        self, compressor: Compressor, memo: Cache, pins: Pins, secret: Secret, offload: Offload
+    ) -> None:
+        self._compressor = compressor
+        self._memo = memo
+        self._pins = pins
+        self._secret = secret
+        self._offload = offload
+
+    async def finish(
+        self, tenant: str, conversation: str, texts: Sequence[Text], deadline_s: float
+    ) -> list[Finished]:
+        """One result a text, in order."""
+        size = sum(len(text.literal) for text in texts)
+        digests = await self._offload(size, self._digests, tenant, texts)
+        reasons = await self._left_whole(tenant, conversation, texts, digests)
+        asked = [
+            replace(text, params=None) if why else text for text, why in zip(texts, reasons, strict=True)
+        ]
+        keys = self._keys(asked, digests)
+        results = [_unpack(value) for value in await self._memo.get_many(keys)]
+        missing = [i for i, result in enumerate(results) if result is None]
+        done = await self._work(tenant, [asked[i] for i in missing], deadline_s) if missing else []
+        for i, result in zip(missing, done, strict=True):
+            results[i] = result
+            await self._remember(tenant, conversation, keys[i], digests[i], result)
+        return [
+            replace(result, skip=why) if why else result
+            for result, why in zip(results, reasons, strict=True)
+            if result is not None
+        ]
+
+    def _digests(self, tenant: str, texts: Sequence[Text]) -> list[bytes]:
+        return [self._secret.keyed(b"text", tenant.encode(), text.literal) for text in texts]
+
+    def _keys(self, texts: Sequence[Text], digests: Sequence[bytes]) -> list[bytes]:
+        """Memo keys: what is asked is spelled once per distinct parameters, not once per text."""
+        asked = {text.params: repr((text.tokenizer, text.params)).encode() for text in texts}
+        return [
+            self._secret.keyed(b"memo", digest, asked[text.params])
+            for text, digest in zip(texts, digests, strict=True)
+        ]
+
+    async def _left_whole(
+        self, tenant: str, conversation: str, texts: Sequence[Text], digests: Sequence[bytes]
+    ) -> list[str | None]:
+        covered = [i for i, text in enumerate(texts) if text.params is not None]
+        reasons: list[str | None] = [None] * len(texts)
+        found = await self._pins.left_whole(tenant, conversation, [digests[i] for i in covered])
+        for i, reason in zip(covered, found, strict=True):
+            reasons[i] = reason
+        return reasons
+
+    async def _work(self, tenant: str, texts: Sequence[Text], deadline_s: float) -> list[Finished]:
+        """Texts not remembered: count those to be left alone, compress the others."""
+        size = sum(len(text.literal) for text in texts)
+        decoded = await self._offload(size, _decode_all, texts)
+        results: list[Finished | None] = list(await self._offload(size, _count_all, texts, decoded))
+        for params in dict.fromkeys(text.params for text in texts):
+            members = [i for i, text in enumerate(texts) if text.params == params and results[i] is None]
+            if params is None or not members:
+                continue
+            compressed = await self._compressor.compress(
+                [decoded[i] or "" for i in members], params, tenant=tenant, deadline_s=deadline_s
+            )
+            literals = [texts[i].literal for i in members]
+            for i, result in zip(
+                members, await self._offload(size, _map_all, literals, compressed), strict=True
+            ):
+                results[i] = result
+        return [result for result in results if result is not None]
+
+    async def _remember(
+        self, tenant: str, conversation: str, key: bytes, digest: bytes, result: Finished
+    ) -> None:
+        if (result.skip or "") in _SKIPS:
+            await self._memo.put_if_absent(key, _pack(result), MEMO_TTL_S)
+        elif result.skip is not None:
+            await self._pins.leave_whole(tenant, conversation, digest, result.skip)
+
+
+def _decode_all(texts: Sequence[Text]) -> list[str | None]:
+    return [decode(text.literal) for text in texts]
+
+
+def _count_all(texts: Sequence[Text], decoded: Sequence[str | None]) -> list[Finished | None]:
+    """Results for texts that are only counted, or are no Unicode text; None for those to compress."""
+    results: list[Finished | None] = []
+    for text, value in zip(texts, decoded, strict=True):
+        if value is not None and text.params is not None:
+            results.append(None)
+            continue
+        tokens = counter(text.tokenizer).count(value if value is not None else text.literal.decode())
+        results.append(Finished(None, tokens, tokens, "no_gain" if text.params else None))
+    return results
+
+
+def _map_all(literals: Sequence[bytes], compressed: Sequence[Compressed]) -> list[Finished]:
+    """Character spans of the texts to byte spans of their literals."""
+    return [_map(literal, result) for literal, result in zip(literals, compressed, strict=True)]
+
+
+def _map(literal: bytes, result: Compressed) -> Finished:
+    spans = raw_spans(literal, result.kept)
+    is_whole = len(spans) <= 1 and int((spans[:, 1] - spans[:, 0]).sum()) == len(literal) - 2
+    kept = None if is_whole else spans
+    return Finished(kept, result.origin_tokens, result.compressed_tokens, result.skip, result.cache)
+
+
+def _pack(result: Finished) -> bytes:
+    spans = b"" if result.kept is None else b"s" + np.ascontiguousarray(result.kept, "<i4").tobytes()
+    return _HEAD.pack(_SKIPS.index(result.skip or ""), result.origin_tokens, result.compressed_tokens) + spans
+
+
+def _unpack(value: bytes | None) -> Finished | None:
+    if value is None:
+        return None
+    skip, origin_tokens, compressed_tokens = _HEAD.unpack_from(value)
+    spans = value[_HEAD.size :]
+    kept = np.frombuffer(spans, "<i4", offset=1).reshape(-1, 2) if spans else None
+    return Finished(kept, origin_tokens, compressed_tokens, _SKIPS[skip] or None, "hit")

@@ -1,0 +1,164 @@
+"""gateway.cached: one forward pass a text, whatever is asked of it; the store's word is final."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import numpy as np
+import pytest
+
+from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreRequest, ScoringError
+from compressor.types import SCORE_ONE, Scores
+from compressor.words import split
+from gateway.cache.memory import MemoryCache
+from gateway.cached import CachedCompressor, Late
+from gateway.hashing import Secret
+from gateway.offload import Offload
+
+TEXT = " ".join(f"sentence number {i} about the very same subject" for i in range(40))
+HALF = CompressionParams(rate=0.5)
+
+
+class FakeEngine:
+    """Scores by word length; counts; answers with an error, or late, when told to."""
+
+    fingerprint = "fake-1"
+
+    def __init__(self) -> None:
+        self.n_scored = 0
+        self.error: ScoringError | None = None
+        self.hold: asyncio.Event | None = None
+        self.late: Late | None = None
+
+    async def score(
+        self, requests: Sequence[ScoreRequest], *, deadline_s: float | None = None, late: Late | None = None
+    ) -> list[Scores | ScoringError]:
+        if self.hold is not None:
+            await self.hold.wait()
+        self.late = late
+        if self.error is not None:
+            return [self.error for _ in requests]
+        self.n_scored += len(requests)
+        return [by_length(request) for request in requests]
+
+
+def by_length(request: ScoreRequest) -> Scores:
+    scores: Scores = np.minimum((request.words.ends - request.words.starts) * 100, SCORE_ONE).astype(
+        np.uint16
+    )
+    return scores
+
+
+class OtherReplicasCache:
+    """A store in which another replica was always first, or which holds garbage."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self._answer = answer
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [None for _ in keys]
+
+    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
+        return self._answer(value)
+
+
+@pytest.fixture
+async def offload() -> AsyncIterator[Offload]:
+    offload = Offload(threads=1)
+    yield offload
+    offload.close()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def cached(engine: FakeEngine, offload: Offload) -> CachedCompressor:
+    return CachedCompressor(engine, MemoryCache(1 << 20, lambda: 0.0), Secret(b"s" * 32), offload)
+
+
+async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engine: FakeEngine) -> None:
+    [first] = await cached.compress([TEXT], HALF)
+    [second] = await cached.compress([TEXT], CompressionParams(rate=0.7))
+    assert (first.cache, second.cache, engine.n_scored) == ("miss", "hit", 1)
+    assert len(first.text) < len(second.text) < len(TEXT)
+
+
+async def test_tenants_and_fingerprints_share_nothing(cached: CachedCompressor, engine: FakeEngine) -> None:
+    await cached.compress([TEXT], HALF, tenant="a")
+    await cached.compress([TEXT], HALF, tenant="b")
+    assert engine.n_scored == 2
+    engine.fingerprint = "fake-2"
+    [again] = await cached.compress([TEXT], HALF, tenant="a")
+    assert (again.cache, engine.n_scored) == ("miss", 3)
+
+
+async def test_texts_that_need_no_scores_ask_for_none(cached: CachedCompressor, engine: FakeEngine) -> None:
+    results = await cached.compress(["", "short", "```\n" + TEXT + "\n```"], CompressionParams(min_tokens=5))
+    assert [result.skip for result in results] == ["short", "short", "structured"]
+    assert engine.n_scored == 0
+
+
+async def test_trouble_is_a_reason_on_the_result(cached: CachedCompressor, engine: FakeEngine) -> None:
+    engine.error = ScorerDown("lost")
+    [result] = await cached.compress([TEXT], HALF)
+    assert (result.text, result.skip) == (TEXT, "scorer_down")
+
+
+async def test_what_the_store_holds_is_what_is_used(engine: FakeEngine, offload: Offload) -> None:
+    def reverse(value: bytes) -> bytes:
+        return value[:1] + (SCORE_ONE - np.frombuffer(value, "<u2", offset=1)).astype("<u2").tobytes()
+
+    own = CachedCompressor(engine, OtherReplicasCache(lambda value: value), Secret(b"s" * 32), offload)
+    others = CachedCompressor(engine, OtherReplicasCache(reverse), Secret(b"s" * 32), offload)
+    [mine], [theirs] = await own.compress([TEXT], HALF), await others.compress([TEXT], HALF)
+    assert mine.text != theirs.text
+
+
+@pytest.mark.parametrize("garbage", [b"", b"1", b"2" + b"\0" * 400, b"1" + b"\xff" * 700, b"1abc"])
+async def test_garbage_in_the_store_is_a_miss(engine: FakeEngine, offload: Offload, garbage: bytes) -> None:
+    clean = CachedCompressor(engine, OtherReplicasCache(lambda value: value), Secret(b"s" * 32), offload)
+    spoilt = CachedCompressor(engine, OtherReplicasCache(lambda value: garbage), Secret(b"s" * 32), offload)
+    [expected], [result] = await clean.compress([TEXT], HALF), await spoilt.compress([TEXT], HALF)
+    assert result.text == expected.text
+
+
+async def test_scores_that_come_late_serve_the_next_request(
+    cached: CachedCompressor, engine: FakeEngine
+) -> None:
+    engine.error = DeadlineExceeded("too late")
+    [result] = await cached.compress([TEXT], HALF)
+    assert result.skip == "deadline"
+    assert engine.late is not None
+    engine.late(0, by_length(ScoreRequest(TEXT, split(TEXT))))
+    engine.error = ScorerDown("must not be asked again")
+    [again] = await cached.compress([TEXT], HALF)
+    assert (again.cache, again.skip) == ("hit", None)
+
+
+async def test_the_deadline_holds_although_the_engine_does_not_answer(
+    cached: CachedCompressor, engine: FakeEngine
+) -> None:
+    engine.hold = asyncio.Event()
+    [result] = await cached.compress([TEXT], HALF, deadline_s=0.01)
+    assert (result.text, result.skip) == (TEXT, "deadline")
+    engine.hold.set()
+    [again] = await cached.compress([TEXT], HALF)
+    assert again.skip is None
+
+
+async def test_the_cache_holds_no_text(engine: FakeEngine, offload: Offload) -> None:
+    stored: list[bytes] = []
+
+    def keep(value: bytes) -> bytes:
+        stored.append(value)
+        return value
+
+    await CachedCompressor(engine, OtherReplicasCache(keep), Secret(b"s" * 32), offload).compress(
+        [TEXT], HALF
+    )
+    assert stored
+    assert not any(b"sentence" in value for value in stored)
