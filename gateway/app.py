@@ -1,0 +1,59 @@
+"""The ASGI application: `/pith/*` is ours, everything else is the upstream's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compressor import Scorer
+from gateway import api, chat
+from gateway.accounts import Account
+from gateway.config import Config
+from gateway.dialects import Dialect
+from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.incoming import Incoming
+from gateway.passthrough import request_body
+from gateway.plan import Plan
+from gateway.services import Services, open_services
+from policies.schema import Mode
+
+DIALECTS: dict[tuple[str, str], Dialect] = {
+    ("POST", "/v1/chat/completions"): CHAT_COMPLETIONS,
+    ("POST", "/chat/completions"): CHAT_COMPLETIONS,
+}
+"""Where texts are compressed; every other request is passed through unread."""
+
+OWN_PREFIX = "/pith/"
+
+
+def create_app(config: Config, scorer: Scorer, read_mode: Callable[[], Mode] | None = None) -> ASGIApp:
+    """The gateway. Its lifespan opens and closes everything; `read_mode` reads the kill switch anew."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_services(config, scorer, read_mode or (lambda: config.mode)) as services:
+            app.state.services = services
+            yield
+
+    own = Starlette(routes=api.routes(), exception_handlers=api.exception_handlers(), lifespan=lifespan)
+
+    async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(OWN_PREFIX):
+            await forward(scope, receive, send, own.state.services)
+        else:
+            await own(scope, receive, send)
+
+    return gateway
+
+
+async def forward(scope: Scope, receive: Receive, send: Send, services: Services) -> None:
+    """One request to the upstream and back."""
+    incoming = Incoming.of(scope, services.secret)
+    dialect = DIALECTS.get((incoming.method, incoming.path))
+    if dialect is not None:
+        await chat.handle(incoming, receive, send, services, dialect)
+    else:
+        await Account.open(incoming, services).answer(Plan(request_body(scope, receive)), receive, send)

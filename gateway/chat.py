@@ -1,0 +1,171 @@
+"""The recipe for chat-like endpoints, from the client's bytes to the upstream's; the dialect is an argument.
+
+    parse → decide (conversation, pins) → finish every text → splice → send → observe → account
+
+Law 6 in one place: whatever goes wrong between reading the body and sending it, the original goes on and the
+reason is recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compressor import encoding_for
+from gateway.accounts import Account
+from gateway.dialects import ChatRequest, Dialect, TextSite
+from gateway.incoming import Incoming
+from gateway.passthrough import ASGIReceive, ASGISend, ClientGone, read_body
+from gateway.plan import Plan
+from gateway.services import Services
+from gateway.splice import Cut, Edit, splice
+from gateway.stopwatch import Stopwatch
+from gateway.texts import Finished, Text
+from policies.decide import Decision, decide, obey
+from policies.match import RequestFacts
+from policies.overrides import Overrides
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_TOKENS = 3
+"""What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
+
+_TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
+"""When nothing was compressed for several reasons, the first of these is the one reported."""
+
+
+async def handle(
+    incoming: Incoming, receive: ASGIReceive, send: ASGISend, services: Services, dialect: Dialect
+) -> None:
+    """Answer one request."""
+    account = Account.open(incoming, services)
+    try:
+        with account.watch.stage("read"):
+            body = await read_body(receive, services.config.max_body_bytes)
+    except ClientGone:
+        account.close_unanswered()
+        return
+    if isinstance(body, bytes):
+        plan = await _plan_or_original(incoming, body, services, dialect, account.watch)
+    else:
+        plan = Plan(body, skip="too_large")
+    await account.answer(plan, receive, send)
+
+
+async def _plan_or_original(
+    incoming: Incoming, body: bytes, services: Services, dialect: Dialect, watch: Stopwatch
+) -> Plan:
+    try:
+        return await make_plan(incoming, body, services, dialect, watch)
+    except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
+        logger.exception("compression failed; the request goes on as it came")
+        return Plan(body, skip="scorer_down")
+
+
+async def make_plan(
+    incoming: Incoming, body: bytes, services: Services, dialect: Dialect, watch: Stopwatch
+) -> Plan:
+    """Everything that is decided before a byte is sent."""
+    if services.kill_mode == "off":
+        return Plan(body, skip="off")
+    if incoming.is_encoded:
+        return Plan(body, skip="unparsable")
+    with watch.stage("parse"):
+        request = await services.offload(len(body), dialect.parse, body)
+    if isinstance(request, str):
+        return Plan(body, skip=request)
+    with watch.stage("decide"):
+        conversation, decision = await _decide(incoming, body, request, services)
+    plan = Plan(body, skip=decision.skip, decision=decision, request=request, conversation=conversation)
+    if not decision.is_observed:
+        return plan
+    with watch.stage("compress"):
+        tokenizer, _ = encoding_for(request.model)
+        texts = [_text(site, body, decision, tokenizer) for site in request.texts]
+        finished = await services.texts.finish(
+            _scope(incoming, decision), conversation, texts, services.config.compressor.deadline_ms / 1e3
+        )
+    with watch.stage("splice"):
+        plan = _describe(plan, texts, finished, tokenizer)
+        edits = _cuts(request.texts, finished, decision)
+        asked = (
+            dialect.ask_usage(body, request) if services.asks_usage(incoming.path, request.model) else None
+        )
+        edits += [asked] if asked else []
+        spliced = await services.offload(len(body), splice, body, edits) if edits else body
+    return replace(plan, body=spliced, hides_usage=asked is not None)
+
+
+def _scope(incoming: Incoming, decision: Decision) -> str:
+    """Whose recorded scores and pins may be used."""
+    return "shared" if decision.cache_scope == "shared" else incoming.tenant
+
+
+async def _decide(
+    incoming: Incoming, body: bytes, request: ChatRequest, services: Services
+) -> tuple[str, Decision]:
+    """The conversation, and the decision in force for it: the one made at its first sight, if any."""
+    overrides = Overrides.from_headers(incoming.headers, is_allowed=services.config.allow_overrides)
+    conversation = await services.conversations.identify(
+        incoming.tenant,
+        [body[message.start : message.end] for message in request.messages],
+        unit=overrides.unit,
+        prompt_cache_key=request.prompt_cache_key,
+    )
+    facts = RequestFacts(incoming.path, request.model, incoming.tenant, None, incoming.headers)
+    fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
+    return conversation, await _pinned(incoming.tenant, conversation, fresh, services)
+
+
+async def _pinned(tenant: str, conversation: str, fresh: Decision, services: Services) -> Decision:
+    """The decision recorded for the conversation, obeyed whatever the policy file says by now.
+
+    What the client asks of this one request is not recorded.
+    """
+    if fresh.is_overridden or fresh.has_opted_out or fresh.apply == "now":
+        return fresh
+    stored = await services.pins.decide(tenant, conversation, fresh.to_pin().to_bytes())
+    return obey(Decision.from_bytes(stored), fresh)
+
+
+def _text(site: TextSite, body: bytes, decision: Decision, tokenizer: str) -> Text:
+    literal = body[site.start : site.end]
+    covered = decision.mode != "off" and decision.params.covers(site.role)
+    params = decision.params.to_compression(tokenizer=tokenizer, role=site.role) if covered else None
+    return Text(literal, tokenizer, params)
+
+
+def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished], decision: Decision) -> list[Edit]:
+    """The edits that put compressed texts in place; none in shadow mode."""
+    if decision.mode != "on":
+        return []
+    return [
+        Cut(site.start, site.end, result.kept)
+        for site, result in zip(sites, finished, strict=True)
+        if result.kept is not None
+    ]
+
+
+def _describe(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], tokenizer: str) -> Plan:
+    """The plan with counts, the reason when nothing was compressed, and what the caches gave."""
+    assert plan.request is not None
+    overhead = MESSAGE_TOKENS * (len(plan.request.messages) + 1)
+    covered = [result for text, result in zip(texts, finished, strict=True) if text.params is not None]
+    states = {result.cache or "miss" for result in covered}
+    reasons = {result.skip for result in covered}
+    return replace(
+        plan,
+        tokenizer=tokenizer,
+        origin_tokens=overhead + sum(result.origin_tokens for result in finished),
+        compressed_tokens=overhead + sum(result.compressed_tokens for result in finished),
+        skip=plan.skip or _skip(reasons),
+        cache=None if not states else "partial" if len(states) > 1 else states.pop(),
+    )
+
+
+def _skip(reasons: set[str | None]) -> str | None:
+    """One reason for the request; None when any text was compressed."""
+    if None in reasons:
+        return None
+    return next((reason for reason in _TELLING if reason in reasons), "no_text")

@@ -1,0 +1,65 @@
+"""`pith serve`: run the gateway."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.app import create_app
+from gateway.config import Config
+from gateway.config import load as load_config
+from gateway.logs import configure
+from gateway.server import serve as run
+from gateway.services import load
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration file (YAML).")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on; 0 takes any free one.")
+@click.option("--upstream", metavar="URL", help="Where requests go, e.g. https://api.openai.com.")
+@click.option("--policies", type=click.Path(path_type=Path), help="Policy file (YAML).")
+@click.option("--ledger", metavar="URL", help="Where entries go, e.g. sqlite:///pith.db.")
+@click.option("--scorer", help="default, frequency, or a token-classification model: folder or hub name.")
+@click.option(
+    "--shadow", is_flag=True, help="Compress and record, but forward every original: a cautious start."
+)
+def serve(
+    path: Path | None,
+    host: str | None,
+    port: int | None,
+    upstream: str | None,
+    policies: Path | None,
+    ledger: str | None,
+    scorer: str | None,
+    shadow: bool,
+) -> None:
+    """Run the gateway. Flags come before PITH_* variables, those before the configuration file."""
+    flags = {
+        "listen.host": host,
+        "listen.port": port,
+        "upstreams.openai.url": upstream,
+        "policies": str(policies) if policies else None,
+        "ledger": ledger,
+        "compressor.scorer": scorer,
+        "mode": "shadow" if shadow else None,
+    }
+
+    def read() -> Config:
+        return load_config(path, os.environ, flags)
+
+    config = read()
+    configure(sys.stderr)
+    app = create_app(config, load(config), lambda: read().mode)
+    run(app, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
+
+
+def _greet(config: Config, port: int) -> None:
+    targets = ", ".join(upstream.url for upstream in config.upstreams.values())
+    click.echo(
+        f"Pith listens on http://{config.listen.host}:{port} and forwards to {targets} (mode {config.mode})"
+    )
+    click.echo(f'Point a client at it: OpenAI(base_url="http://{config.listen.host}:{port}/v1")')

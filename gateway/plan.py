@@ -1,0 +1,49 @@
+"""What is done with one request: the body that goes on, and what is said and recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from gateway.dialects import ChatRequest
+from gateway.types import RawHeaders
+from policies.decide import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of the recipe, before anything is sent. Whatever is None is not known."""
+
+    body: bytes | AsyncIterator[bytes]
+    skip: str | None = None
+    """Why nothing was compressed; None when something was."""
+    decision: Decision | None = None
+    request: ChatRequest | None = None
+    conversation: str | None = None
+    tokenizer: str | None = None
+    origin_tokens: int | None = None
+    """Of the whole prompt, by the target model's tokenizer."""
+    compressed_tokens: int | None = None
+    cache: str | None = None
+    hides_usage: bool = False
+    """The upstream was asked for usage the client did not ask for: that event is withheld."""
+
+    def headers(self, request_id: str, timing: bytes) -> RawHeaders:
+        """The response header fields that say what was done."""
+        decision = self.decision
+        fields = (
+            ("x-pith-id", request_id),
+            ("x-pith-policy", decision and decision.policy),
+            ("x-pith-variant", decision and decision.variant),
+            ("x-pith-mode", decision.mode if decision else "off"),
+            ("x-pith-origin-tokens", self.origin_tokens),
+            ("x-pith-compressed-tokens", self.compressed_tokens),
+            ("x-pith-skip", self.skip),
+            ("x-pith-cache", self.cache),
+        )
+        said = [
+            (name.encode(), str(value).encode("ascii", "replace"))
+            for name, value in fields
+            if value is not None
+        ]
+        return [*said, (b"x-pith-timing", timing)] if timing else said

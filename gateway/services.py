@@ -1,0 +1,150 @@
+"""Everything a request needs, opened and closed in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from compressor import Engine, Scorer, counter
+from compressor.scorers import load as load_scorer
+from gateway.cache.memory import MemoryCache
+from gateway.cached import CachedCompressor
+from gateway.config import Config, open_policies
+from gateway.conversation import Conversations, Pins
+from gateway.hashing import Secret, load_secret
+from gateway.ledger.store import SqlLedger
+from gateway.offload import Offload
+from gateway.prices import PriceBook
+from gateway.switch import KillSwitch
+from gateway.texts import Texts
+from gateway.types import Cache, Ledger, Upstream
+from gateway.upstreams.http import HttpUpstream
+from policies.schema import Mode
+from policies.watch import PolicySource, watch
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 2.0
+"""How often the policy file and the kill switch are looked at."""
+MEMO_SHARE = 0.25
+"""Of the in-process cache's bytes: finished texts. The rest holds recorded scores, conversations and pins."""
+WARM_ENCODINGS = ("o200k_base", "cl100k_base")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One process's parts, each behind its seam."""
+
+    config: Config
+    secret: Secret
+    switch: KillSwitch
+    policies: PolicySource
+    upstreams: dict[str, Upstream]
+    engine: Engine
+    compressor: CachedCompressor
+    conversations: Conversations
+    pins: Pins
+    texts: Texts
+    ledger: Ledger
+    prices: PriceBook
+    offload: Offload
+
+    @property
+    def kill_mode(self) -> Mode:
+        """No request is treated more strongly than this."""
+        return self.switch.mode
+
+    def upstream_for(self, path: str, model: str | None) -> Upstream:
+        """Where a request goes."""
+        return self.upstreams[self.config.upstream_for(path, model)]
+
+    def asks_usage(self, path: str, model: str | None) -> bool:
+        """Whether the upstream takes `stream_options`."""
+        return self.config.upstreams[self.config.upstream_for(path, model)].ask_usage
+
+    def degraded(self) -> list[str]:
+        """What is down although requests pass, one line each; empty when all is well."""
+        troubles = (
+            ("scorer", self.engine.degraded),
+            ("ledger", self.ledger.degraded),
+            ("policies", self.policies.problem),
+            ("configuration", self.switch.problem),
+        )
+        return [f"{name}: {trouble}" for name, trouble in troubles if trouble]
+
+
+def load(config: Config) -> Scorer:
+    """The configured scorer, and all that is slow the first time. Raises ModelError."""
+    for encoding in WARM_ENCODINGS:
+        counter(encoding)
+    return load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
+
+
+@asynccontextmanager
+async def open_services(
+    config: Config, scorer: Scorer, read_mode: Callable[[], Mode]
+) -> AsyncIterator[Services]:
+    """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost."""
+    async with AsyncExitStack() as stack:
+        secret = load_secret(os.environ, config.ledger_path)
+        policies = open_policies(config)
+        ledger = SqlLedger(config.ledger)
+        ledger.start()
+        stack.push_async_callback(ledger.aclose)
+        prices = PriceBook()
+        prices.load()
+        offload = Offload()
+        stack.callback(offload.close)
+        engine = await stack.enter_async_context(
+            Engine(scorer, max_batch_tokens=config.compressor.max_batch_tokens)
+        )
+        upstreams = _open_upstreams(config)
+        for upstream in upstreams.values():
+            stack.push_async_callback(upstream.aclose)
+        switch = KillSwitch(config.mode, read_mode)
+        for work in (watch(policies, POLL_S, lambda: _say(policies)), _watch_mode(switch)):
+            stack.callback(asyncio.create_task(work).cancel)
+        memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
+        cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
+        compressor = CachedCompressor(engine, cache, secret, offload)
+        pins = Pins(cache, secret)
+        yield Services(
+            config=config,
+            secret=secret,
+            switch=switch,
+            policies=policies,
+            upstreams=upstreams,
+            engine=engine,
+            compressor=compressor,
+            conversations=Conversations(cache, secret),
+            pins=pins,
+            texts=Texts(compressor, MemoryCache(memo_bytes, time.monotonic), pins, secret, offload),
+            ledger=ledger,
+            prices=prices,
+            offload=offload,
+        )
+
+
+def _open_upstreams(config: Config) -> dict[str, Upstream]:
+    return {
+        name: HttpUpstream(upstream.url, upstream.key.get_secret_value() if upstream.key else None, name=name)
+        for name, upstream in config.upstreams.items()
+    }
+
+
+async def _watch_mode(switch: KillSwitch) -> None:
+    while True:
+        await asyncio.sleep(POLL_S)
+        await asyncio.to_thread(switch.reload)
+
+
+def _say(policies: PolicySource) -> None:
+    if policies.problem:
+        logger.error("policies not reloaded, the last good ones stay in force: %s", policies.problem)
+    else:
+        logger.info("policies reloaded: %d policies", len(policies.current.policies))
