@@ -16,11 +16,9 @@ from gateway.services import Services
 from gateway.sse import UsageTap
 from gateway.stopwatch import Stopwatch
 from gateway.types import Entry, UpstreamRequest, Usage
+from gateway.usage import estimated_usage
 
 logger = logging.getLogger("gateway.requests")
-
-CHARACTERS_PER_TOKEN = 4
-"""For the estimate of an answer that broke off before the upstream said what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +109,4 @@ def _estimated(plan: Plan, tap: UsageTap) -> Usage | None:
         return None
     is_applied = plan.decision is not None and plan.decision.mode == "on"
     prompt = plan.compressed_tokens if is_applied else plan.origin_tokens
-    completion = -(-tap.output_characters // CHARACTERS_PER_TOKEN)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=True)
+    return estimated_usage(prompt, tap.output_characters)
