@@ -191,11 +191,15 @@ def hash_spans(codes: Codes, starts: NDArray[np.int32], is_gap: NDArray[np.bool_
     """
     if not len(starts):
         return np.empty(0, np.uint64)
-    lengths = np.diff(starts, append=len(codes))
-    positions = np.arange(int(starts[0]), len(codes), dtype=np.int64) - np.repeat(starts, lengths)
-    terms = folded(codes[starts[0] :]).astype(np.uint64) * _powers()[positions & 255]
-    terms[is_gap[starts[0] :]] = 0
-    return np.add.reduceat(terms, starts - starts[0])
+    begin = int(starts[0])
+    positions = np.ones(len(codes) - begin, np.int32)
+    positions[0] = 0
+    positions[starts[1:] - begin] -= starts[1:] - starts[:-1]
+    np.cumsum(positions, out=positions)
+    terms = folded(codes[begin:]).astype(np.uint64)
+    terms *= _powers().take(positions, mode="wrap")
+    terms[is_gap[begin:]] = 0
+    return np.add.reduceat(terms, starts - begin)
 
 
 def hash_words(words: Sequence[str]) -> Hashes:

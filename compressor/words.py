@@ -10,7 +10,8 @@ where the two characters at the cut rarely stand inside one word (`lexicon.cohes
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from functools import cache
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ WORDS_VERSION = "1"
 
 Groups: TypeAlias = NDArray[np.uint8]
 Traits: TypeAlias = NDArray[np.uint16]
+
+N = TypeVar("N", bound=np.generic)
 
 
 class Flag:
@@ -88,34 +91,35 @@ def _cut_han(codes: Codes, groups: Groups, traits: Traits, begins: Bools) -> Non
 
 
 def _attach_punctuation(codes: Codes, groups: Groups, traits: Traits, begins: Bools) -> None:
-    """Glue runs of punctuation to the letters and digits they belong to."""
-    n = len(groups)
-    is_punct = groups == Group.PUNCT
-    edges = np.flatnonzero(np.diff(is_punct, prepend=False, append=False))
-    first, past = edges[::2], edges[1::2]  # runs are [first, past)
-    if not len(first):
+    """Glue runs of punctuation to the letters and digits they belong to. Works on the punctuation alone."""
+    members = np.flatnonzero(groups == Group.PUNCT)
+    if not len(members):
         return
-    padded_groups = np.append(groups, np.uint8(Group.SPACE))
-    padded_traits = np.append(traits, np.uint16(0))
-    left, right = padded_groups[first - 1], padded_groups[past]  # index -1 is the padding: SPACE
-    left_traits, right_traits = padded_traits[first - 1], padded_traits[past]
+    is_first = np.empty(len(members), np.bool_)
+    is_first[0] = True
+    np.not_equal(members[1:], members[:-1] + 1, out=is_first[1:])
+    heads = np.flatnonzero(is_first)  # of each run [first, past), where in `members` it begins
+    first = members[heads]
+    past = np.append(members[heads[1:] - 1], members[-1]) + 1
+    run = np.cumsum(is_first) - 1
+    traits_of = traits[members]
+    left_traits, right_traits = _around(traits, first, past)
+    left, right = _around(groups, first, past)
     left_word, right_word = left == Group.WORD, right == Group.WORD
     left_digit, right_digit = (left_traits & Trait.DIGIT) != 0, (right_traits & Trait.DIGIT) != 0
 
-    is_joining = _all_have(traits, Trait.JOINER, first, past)
-    is_joining |= left_digit & right_digit & (past - first == 1) & ((traits[first] & Trait.DIGIT_JOINER) != 0)
+    shared = np.bitwise_and.reduceat(traits_of, heads)
+    is_joining = (shared & Trait.JOINER) != 0
+    is_joining |= left_digit & right_digit & (past - first == 1) & ((shared & Trait.DIGIT_JOINER) != 0)
     is_joining &= left_word & right_word
     begins[first[is_joining]] = False
     begins[past[is_joining]] = False
 
     # what follows a word: 5% and C++ keep their sign
     suffix = np.where(left_digit, np.uint16(Trait.DIGIT_SUFFIX), np.uint16(Trait.SUFFIX))
-    run = np.repeat(np.arange(len(first)), past - first)
-    members = np.flatnonzero(is_punct)
-    is_suffix = np.zeros(n + 1, np.bool_)
-    is_suffix[members] = ((traits[members] & suffix[run]) != 0) & (left_word & ~is_joining)[run]
-    not_suffix = np.where(is_suffix, n, np.arange(n + 1))
-    cut = np.minimum(np.minimum.accumulate(not_suffix[::-1])[::-1][first], past)
+    suffix[~left_word | is_joining] = 0
+    is_suffix = (traits_of & suffix[run]) != 0
+    cut = np.minimum(np.minimum.reduceat(np.where(is_suffix, len(codes), members), heads), past)
     attached = cut > first
     begins[first[attached]] = False
     inside = attached & (cut < past)
@@ -123,21 +127,25 @@ def _attach_punctuation(codes: Codes, groups: Groups, traits: Traits, begins: Bo
 
     # what precedes a word: -$5 and /usr and @user keep theirs
     prefix = np.where(right_digit, np.uint16(Trait.DIGIT_PREFIX), np.uint16(Trait.PREFIX))
-    is_prefix = np.zeros(n, np.bool_)
-    is_prefix[members] = ((traits[members] & prefix[run]) != 0) & (right_word & ~is_joining)[run]
-    not_prefix = np.where(is_prefix, -1, np.arange(n))
-    begin = np.maximum(np.maximum.accumulate(not_prefix)[past - 1] + 1, cut)
+    prefix[~right_word | is_joining] = 0
+    is_prefix = (traits_of & prefix[run]) != 0
+    begin = np.maximum(np.maximum.reduceat(np.where(is_prefix, -1, members), heads) + 1, cut)
     is_ellipsis = (past - begin > 1) & (codes[past - 1] == ord("."))
     attached = (begin < past) & (past - begin <= 3) & ~is_ellipsis
     begins[past[attached]] = False
     begins[begin[attached]] = True
 
 
-def _all_have(traits: Traits, trait: int, first: NDArray[np.intp], past: NDArray[np.intp]) -> Bools:
-    """For each range [first, past): do all its characters have the trait?"""
-    missing = np.zeros(len(traits) + 1, np.int32)
-    np.cumsum((traits & trait) == 0, out=missing[1:])
-    return np.equal(missing[past], missing[first])
+def _around(
+    values: NDArray[N], first: NDArray[np.intp], past: NDArray[np.intp]
+) -> tuple[NDArray[N], NDArray[N]]:
+    """The values before and after each range [first, past); 0, the group of a space, beyond the text."""
+    before, after = values[first - 1], values[np.minimum(past, len(values) - 1)]
+    if first[0] == 0:
+        before[0] = 0
+    if past[-1] == len(values):
+        after[-1] = 0
+    return before, after
 
 
 def _flags(traits: Traits, starts: Ints, ends: Ints) -> NDArray[np.uint16]:
@@ -145,13 +153,25 @@ def _flags(traits: Traits, starts: Ints, ends: Ints) -> NDArray[np.uint16]:
     if not len(starts):
         return np.empty(0, np.uint16)
     union = np.bitwise_or.reduceat(traits, starts)  # white space has no traits
+    flags = _flag_table().take(union & _FLAG_TRAITS)
+    flags |= ((traits[starts] & Trait.UPPER) != 0).astype(np.uint16) * np.uint16(Flag.TITLE)
+    flags &= ~((ends - starts < 2).astype(np.uint16) * np.uint16(Flag.UPPER))
+    return flags
+
+
+_FLAG_TRAITS = 255
+"""The traits that flags are made of: the low eight."""
+
+
+@cache
+def _flag_table() -> NDArray[np.uint16]:
+    """By the union of a word's traits, the flags that depend on nothing else; UPPER as if it were long."""
+    union = np.arange(_FLAG_TRAITS + 1)
     has_core = (union & (Trait.DIGIT | Trait.LETTER)) != 0
-    is_upper = ((union & Trait.UPPER) != 0) & ((union & Trait.LOWER) == 0) & (ends - starts >= 2)
-    flags = np.zeros(len(starts), np.uint16)
+    table = np.zeros(len(union), np.uint16)
     for flag, holds in (
         (Flag.HAS_DIGIT, (union & Trait.DIGIT) != 0),
-        (Flag.TITLE, (traits[starts] & Trait.UPPER) != 0),
-        (Flag.UPPER, is_upper),
+        (Flag.UPPER, ((union & Trait.UPPER) != 0) & ((union & Trait.LOWER) == 0)),
         (Flag.HAS_LETTER, (union & Trait.LETTER) != 0),
         (Flag.CJK, (union & Trait.CJK) != 0),
         (Flag.HANGUL, (union & Trait.HANGUL) != 0),
@@ -159,5 +179,5 @@ def _flags(traits: Traits, starts: Ints, ends: Ints) -> NDArray[np.uint16]:
         (Flag.NEWLINE, (union & Trait.NEWLINE) != 0),
         (Flag.INNER, has_core & ((union & Trait.PUNCT) != 0)),
     ):
-        flags[holds] |= flag
-    return flags
+        table[holds] |= flag
+    return table
