@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor import keep, marks, render, select, verify
+from compressor import keep, marks, render, seams, select, verify
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
 from compressor.tokens import counter
@@ -146,6 +146,7 @@ def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tup
             kept |= select.by_rate(candidates.within(inside), region.rate) & inside
     kept |= select.select(candidates.within(rest), params, rate) & rest
     if params.drop_consecutive:
-        kept = select.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
+        kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         forced = forced & kept
-    return select.keep_separators(words, kept), forced
+    kept = seams.drop_orphans(words, kept, forced | analysis.protected)
+    return seams.keep_separators(words, kept), forced

@@ -3,7 +3,8 @@
 Gap rules, in order, for the white space before a kept word whose neighbour was dropped:
 a newline takes none (no trailing blanks on a shortened line); the first word kept on a line takes the line's
 indentation; any other word takes its own gap, else the first gap among the dropped words before it, but for
-punctuation, which had none and moves up to the word before ("ends here." is "ends." without "here").
+punctuation, which had none and moves up to the word before ("ends here." is "ends." without "here"), and
+behind an opening bracket or quote.
 White space after the last word stays.
 """
 
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
+
+
+_OPENING = np.array([ord(char) for char in "([{（「『【〈《“‘«"], np.uint32)
 
 
 def kept_spans(words: Words, kept: Bools) -> Spans:
@@ -40,9 +44,16 @@ def _gap_owner(words: Words, order: NDArray[np.intp]) -> NDArray[np.intp]:
     at_line_start = (previous < 0) | is_newline[previous]
     is_punct = (words.flags[order] & Flag.PUNCT) != 0
     owner = np.where(has_gap[order], order, np.where((next_gap <= order) & ~is_punct, next_gap, -1))
+    owner = np.where(_ends_open(words, previous), -1, owner)
     owner = np.where(at_line_start, previous + 1, owner)
     owner = np.where(is_newline[order], -1, owner)
     return np.where(previous + 1 == order, order, owner)
+
+
+def _ends_open(words: Words, at: NDArray[np.intp]) -> Bools:
+    """Whether the word ends in an opening bracket or quote; never for index -1."""
+    last = words.codes[words.ends[at] - 1]
+    return (at >= 0) & np.isin(last, _OPENING)
 
 
 def merged(spans: Spans) -> Spans:

@@ -8,15 +8,12 @@ forced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.chars import Group, classify, hash_words
 from compressor.params import CompressionParams
-from compressor.types import SCORE_ONE, Bools, Ints, Scores, Words
-from compressor.words import Flag
+from compressor.types import SCORE_ONE, Bools, Ints, Scores
 
 UNFORCED_FLOOR = 0.25
 """Share of the unforced weight that a rate always leaves: a text of numbers keeps words between them."""
@@ -77,50 +74,3 @@ def _spend(candidates: Candidates, free: Bools, budget: float, at_least: int = 0
     spent = np.cumsum(candidates.weights[ranked])
     kept[ranked[: max(at_least, int(np.searchsorted(spent, budget, side="right")))]] = True
     return kept
-
-
-def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequence[str]) -> Bools:
-    """Of equal words that are a forced literal, with nothing kept between them, keep the first.
-
-    Newlines of lines dropped whole collapse so. Protected words never go, and numbers do not either.
-    """
-    order = np.flatnonzero(kept)
-    if len(order) < 2 or not literals:
-        return kept
-    is_literal = np.isin(words.hashes[order], hash_words(literals)) & (
-        (words.flags[order] & Flag.HAS_DIGIT) == 0
-    )
-    droppable = is_literal & ~protected[order]
-    repeats = droppable[1:] & droppable[:-1] & (words.hashes[order][1:] == words.hashes[order][:-1])
-    result = kept.copy()
-    result[order[1:][repeats]] = False
-    return result
-
-
-def keep_separators(words: Words, kept: Bools) -> Bools:
-    """Also keep what stands between two kept words that would otherwise grow together.
-
-    A dropped newline between them stays where no blank could part them; and where letters or digits on both
-    sides would meet ("3至5", "使用Python编写Java"), the word just before the second stays.
-    """
-    order = np.flatnonzero(kept)
-    left, right = order[:-1], order[1:]
-    has_gap = np.zeros(len(kept), np.bool_)
-    has_gap[1:] = words.starts[1:] > words.ends[:-1]
-    gaps = np.cumsum(has_gap)
-    meets = (right > left + 1) & (gaps[right] == gaps[left])
-    left, right = left[meets], right[meets]
-    if not len(left):
-        return kept
-    is_newline = (words.flags & Flag.NEWLINE) != 0
-    newlines = np.flatnonzero(is_newline)
-    first_newline = np.append(newlines, len(kept))[np.searchsorted(newlines, left, side="right")]
-    parted = is_newline[left] | is_newline[right]
-    result = kept.copy()
-    by_newline = ~parted & (first_newline < right)
-    result[first_newline[by_newline]] = True
-    last_groups, _ = classify(words.codes[words.ends[left] - 1])
-    first_groups, _ = classify(words.codes[words.starts[right]])
-    grown = ~parted & ~by_newline & (last_groups == Group.WORD) & (first_groups == Group.WORD)
-    result[right[grown] - 1] = True
-    return result

@@ -41,6 +41,7 @@ def rendered(text: str, dropped: str) -> str:
         ("a\r\nb c", "b", "a\r\nc"),
         ("all gone  ", "all gone", "  "),
         ("会议,不", ",", "会议不"),
+        ("one (two three) four", "two", "one (three) four"),
         ("", "", ""),
         ("  \t ", "", "  \t "),
     ],

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.params import CompressionParams
-from compressor.select import UNFORCED_FLOOR, Candidates, by_rate, drop_consecutive, keep_separators, select
+from compressor.select import UNFORCED_FLOOR, Candidates, by_rate, select
 from compressor.types import Bools
-from compressor.words import split
 
 
 def candidates(
@@ -82,52 +81,6 @@ def test_threshold_is_clamped_by_min_and_max_rate() -> None:
     low = select(candidates(scores), CompressionParams(threshold=1.0, min_rate=0.5), 0.5)
     high = select(candidates(scores), CompressionParams(threshold=0.0, max_rate=0.75), 0.5)
     assert (shown(low), shown(high)) == ("xx..", "xxx.")
-
-
-def test_drop_consecutive_keeps_one_newline_of_dropped_lines() -> None:
-    words = split("a\nb\nc\nd")
-    all_but = np.array([True, True, False, True, False, True, True])
-    assert shown(drop_consecutive(words, all_but, np.zeros(7, np.bool_), ("\n",))) == "xx....x"
-    assert shown(drop_consecutive(words, all_but, np.zeros(7, np.bool_), ())) == shown(all_but)
-
-
-def test_drop_consecutive_never_drops_a_number() -> None:
-    words = split("5 5 5")
-    assert shown(drop_consecutive(words, np.ones(3, np.bool_), np.zeros(3, np.bool_), ("5",))) == "xxx"
-
-
-def test_drop_consecutive_leaves_protected_words_alone() -> None:
-    words = split("\n\n\n")
-    protected = np.array([False, True, False])
-    assert shown(drop_consecutive(words, np.ones(3, np.bool_), protected, ("\n",))) == "xxx"
-    assert shown(drop_consecutive(words, np.ones(3, np.bool_), ~protected, ("\n",))) == "xxx"
-
-
-def test_nothing_kept_has_nothing_to_drop_or_part() -> None:
-    words = split("a b")
-    none = np.zeros(2, np.bool_)
-    assert shown(drop_consecutive(words, none, none, ("\n",))) == ".."
-    assert shown(keep_separators(words, none)) == ".."
-
-
-def parted(text: str, dropped: set[str]) -> str:
-    words = split(text)
-    spelled = [text[start:end] for start, end in zip(words.starts, words.ends, strict=True)]
-    kept = keep_separators(words, np.array([word not in dropped for word in spelled]))
-    return "|".join(word for word, keep in zip(spelled, kept, strict=True) if keep)
-
-
-def test_letters_never_grow_together() -> None:
-    assert parted("foo(bar)baz", {"(", ")"}) == "foo|(|bar|)|baz"
-    assert parted("3至5", {"至"}) == "3|至|5"
-
-
-def test_a_dropped_newline_that_alone_parts_two_words_stays() -> None:
-    assert parted("foo\nbar", {"\n"}) == "foo|\n|bar"
-
-
-def test_a_gap_parts_words_well_enough() -> None:
-    assert parted("foo, bar baz", {",", "bar"}) == "foo|baz"
 
 
 parts = st.lists(
