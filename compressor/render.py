@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
 
-
 _OPENING = np.array([ord(char) for char in "([{（「『【〈《“‘«"], np.uint32)
 
 

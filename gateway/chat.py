@@ -12,14 +12,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compressor import encoding_for
+from compressor import encoding_for, marks
 from gateway.accounts import Account
 from gateway.dialects import ChatRequest, Dialect, TextSite
 from gateway.incoming import Incoming
 from gateway.passthrough import ASGIReceive, ASGISend, ClientGone, read_body
 from gateway.plan import Plan
 from gateway.services import Services
-from gateway.splice import Cut, Edit, splice
+from gateway.splice import Cut, Edit, decode, raw_spans, splice
 from gateway.stopwatch import Stopwatch
 from gateway.texts import Finished, Text
 from policies.decide import Decision, decide, obey
@@ -79,7 +79,7 @@ async def make_plan(
         conversation, decision = await _decide(incoming, body, request, services)
     plan = Plan(body, skip=decision.skip, decision=decision, request=request, conversation=conversation)
     if not decision.is_observed:
-        return plan
+        return replace(plan, body=await _splice(services, body, _unmark(body, request, decision)))
     with watch.stage("compress"):
         tokenizer, _ = encoding_for(request.model)
         texts = [_text(site, body, decision, tokenizer) for site in request.texts]
@@ -88,13 +88,17 @@ async def make_plan(
         )
     with watch.stage("splice"):
         plan = _describe(plan, texts, finished, tokenizer)
-        edits = _cuts(request.texts, finished, decision)
+        is_applied = decision.mode == "on"
+        edits = _cuts(request.texts, finished) if is_applied else _unmark(body, request, decision)
         asked = (
             dialect.ask_usage(body, request) if services.asks_usage(incoming.path, request.model) else None
         )
-        edits += [asked] if asked else []
-        spliced = await services.offload(len(body), splice, body, edits) if edits else body
+        spliced = await _splice(services, body, [*edits, asked] if asked else edits)
     return replace(plan, body=spliced, hides_usage=asked is not None)
+
+
+async def _splice(services: Services, body: bytes, edits: Sequence[Edit]) -> bytes:
+    return await services.offload(len(body), splice, body, edits) if edits else body
 
 
 def _scope(incoming: Incoming, decision: Decision) -> str:
@@ -136,15 +140,24 @@ def _text(site: TextSite, body: bytes, decision: Decision, tokenizer: str) -> Te
     return Text(literal, tokenizer, params)
 
 
-def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished], decision: Decision) -> list[Edit]:
-    """The edits that put compressed texts in place; none in shadow mode."""
-    if decision.mode != "on":
-        return []
+def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished]) -> list[Edit]:
+    """The edits that put compressed texts in place."""
     return [
         Cut(site.start, site.end, result.kept)
         for site, result in zip(sites, finished, strict=True)
         if result.kept is not None
     ]
+
+
+def _unmark(body: bytes, request: ChatRequest, decision: Decision) -> list[Edit]:
+    """The edits that take in-text marks out and change nothing else: marks go in every mode."""
+    edits: list[Edit] = []
+    for site in request.texts:
+        literal = body[site.start : site.end]
+        text = decode(literal) if decision.params.honours_marks(site.role) else None
+        if text and (marked := marks.read(text)).text != text:
+            edits.append(Cut(site.start, site.end, raw_spans(literal, marked.visible)))
+    return edits
 
 
 def _describe(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], tokenizer: str) -> Plan:

@@ -153,11 +153,15 @@ class PolicyParams(Frozen):
         """Whether texts of `role` are compressed."""
         return _has_role(DEFAULT_ROLES if self.roles is None else self.roles, role)
 
+    def honours_marks(self, role: str) -> bool:
+        """Whether marks in texts of `role` are obeyed, and taken out."""
+        return _has_role(self.marks or (), role)
+
     def to_compression(self, *, tokenizer: str, role: str) -> CompressionParams:
         """What the compressor is asked for texts of `role`; `tokenizer` is the target model's encoding."""
         said = _given(self)
         said.pop("roles", None)
-        said["marks"] = _has_role(said.get("marks", ()), role)
+        said["marks"] = self.honours_marks(role)
         if isinstance(said.get("rate"), tuple):
             said["rates"] = _steps(said.pop("rate"))
         if self.protect is not None:

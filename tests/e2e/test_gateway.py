@@ -315,6 +315,13 @@ def test_unknown_pith_paths_are_ours_to_refuse(pith: Running) -> None:
     assert pith.upstream.received == []
 
 
-def test_the_kill_switch_is_obeyed_without_a_restart(tmp_path: Path) -> None:
-    with running(tmp_path) as pith:
-        assert "x-pith-skip" not in pith.chat([user(LONG)]).headers
+@pytest.mark.parametrize("mode", ["on", "shadow", "off"])
+def test_marks_are_taken_out_in_every_mode(tmp_path: Path, mode: str) -> None:
+    marked = {**POLICY, "mode": mode, "params": {**POLICY["params"], "marks": ["user"]}}  # type: ignore[dict-item]  # a literal
+    with running(tmp_path, policies=[marked]) as pith:
+        text = f"<pith keep>{LONG}</pith> {LONG}"
+        pith.chat([user(text), {"role": "assistant", "content": "<pith keep>quoted</pith>"}])
+        sent, other = (message["content"] for message in pith.upstream.last.json["messages"])
+    assert sent.startswith(LONG), "what is marked is kept"
+    assert (len(sent) < 2 * len(LONG)) == (mode == "on")
+    assert other == "<pith keep>quoted</pith>", "roles without marks keep the letters"
