@@ -101,18 +101,16 @@ def windows(ranks: Ranks, limits: Limits) -> list[Window]:
             break
         core_end = _core_end(ranks, core_start, start + limits.tokens - limits.halo_min)
         furthest = min(start + limits.tokens, core_end + limits.halo_max)
-        end = _best_cut(ranks, core_end + limits.halo_min, furthest)
+        end = _best_cut(ranks, core_end + limits.halo_min, furthest, latest=False)
         found.append(Window(start, end, core_start, core_end))
-        start = _best_cut(
-            ranks, max(core_end - limits.halo_max, 0), max(core_end - limits.halo_min, 0), latest=False
-        )
+        start = _best_cut(ranks, max(core_end - limits.halo_max, 0), max(core_end - limits.halo_min, 0))
         core_start = core_end
     return found
 
 
 def _core_end(ranks: Ranks, core_start: int, furthest: int) -> int:
-    """The best cut in the last quarter before `furthest`, else the last word end, else `furthest` itself."""
-    nearest = furthest - (furthest - core_start) // 4
+    """The best cut in the last eighth before `furthest`, else the last word end, else `furthest` itself."""
+    nearest = furthest - (furthest - core_start) // 8
     end = _best_cut(ranks, nearest, furthest)
     if ranks[end - 1] != Rank.INSIDE_WORD:
         return end
@@ -121,7 +119,7 @@ def _core_end(ranks: Ranks, core_start: int, furthest: int) -> int:
 
 
 def _best_cut(ranks: Ranks, nearest: int, furthest: int, *, latest: bool = True) -> int:
-    """The best cut in [nearest, furthest]; of equals the latest or the earliest. The start is as good as any."""
+    """The best cut in [nearest, furthest]; of equals the latest or the earliest; 0 is as good as any."""
     if nearest == 0:
         return 0
     before = ranks[nearest - 1 : furthest]

@@ -76,7 +76,7 @@ def test_a_word_longer_than_a_window_is_cut_inside_and_scored_whole() -> None:
 
 def test_a_line_of_600_tokens_is_two_windows() -> None:
     ranks = np.full(600, Rank.WORD, np.uint8)
-    assert windows(ranks, Limits.of(510)) == [Window(0, 510, 0, 478), Window(414, 600, 478, 600)]
+    assert windows(ranks, Limits.of(510)) == [Window(0, 510, 0, 478), Window(446, 600, 478, 600)]
 
 
 def test_a_paragraph_end_is_preferred_to_a_later_sentence_end() -> None:
@@ -105,7 +105,7 @@ def test_a_halo_reaches_back_to_the_start_of_the_text_at_most() -> None:
     ranks = np.zeros(600, np.uint8)
     ranks[10] = Rank.WORD
     first, second = windows(ranks, Limits.of(510))[:2]
-    assert first == Window(0, 75, 0, 11)
+    assert first == Window(0, 43, 0, 11)
     assert (second.start, second.core_start) == (0, 11)
 
 
