@@ -136,6 +136,29 @@ def test_any_text_has_a_score_for_each_word(scorer: ClassifierScorer, text: str)
     assert scores.max(initial=0) <= 4096
 
 
+def test_a_long_text_in_pieces_has_the_tokens_of_the_whole(scorer: ClassifierScorer) -> None:
+    text = "\n\n".join(f"{line}\n    indented {at}" for at, line in enumerate(CORPUS * 200))
+    assert len(text) > 100_000
+    tokens = scorer._tokenizer.encode(text)
+    whole = scorer._tokenizer._tokenizer.encode(text, add_special_tokens=False)
+    assert tokens.ids.tolist() == whole.ids
+    assert list(zip(tokens.starts.tolist(), tokens.ends.tolist(), strict=True)) == whole.offsets
+
+
+def test_a_long_text_without_seams_is_cut_all_the_same(scorer: ClassifierScorer) -> None:
+    text = "会議" * 20_000
+    tokens = scorer._tokenizer.encode(text)
+    assert tokens.ends[-1] == len(text)
+    covered = np.zeros(len(text) + 1, np.int32)
+    np.add.at(covered, tokens.starts, 1)
+    np.add.at(covered, tokens.ends, -1)
+    assert (np.cumsum(covered)[:-1] > 0).all()
+
+
+def test_half_a_character_is_scored(scorer: ClassifierScorer) -> None:
+    assert len(scored(scorer, "half \ud83d of one")) == len(split("half \ud83d of one"))
+
+
 def test_text_without_tokens(scorers: dict[str, ClassifierScorer]) -> None:
     assert scored(scorers["bert"], "\n\n").tolist() == [4096, 4096]
     assert scored(scorers["bert"], "").tolist() == []
