@@ -1,0 +1,228 @@
+"""What Pith adds to a request, measured by a client over loopback, and how long its event loop stands still.
+
+The upstream has a process of its own; Pith runs in this one, on a thread of its own. Each conversation is
+sent straight to the upstream and then through Pith four times: `new`; for another `model`, whose tokenizer
+leaves nothing to use but the recorded scores; at another `rate`, which leaves the counts of messages that
+nobody compresses as well; and as it was, `seen`. What a scenario adds is its time less that of the direct
+request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compressor import CompressionParams, Scorer
+from compressor.bench import MODEL, RECIPE, Laps
+from compressor.bench import compress as staged
+from gateway.app import create_app
+from gateway.config import load as load_config
+from gateway.demo.corpus import PROSE, conversation, prose
+from gateway.demo.instant import instant_upstream
+from gateway.demo.running import running
+from gateway.hashing import Secret
+from gateway.splice import decode, raw_spans
+
+PATH = "/v1/chat/completions"
+SMALL_PATH = "/v1/embeddings"
+PARAMS = CompressionParams(rate=0.5, force_tokens=("\n", "?"))
+TICK_S = 0.001
+
+Headers = Mapping[str, str]
+Seconds = list[float]
+
+
+def load_average() -> float:
+    """Runnable tasks of the machine over the last minute."""
+    return os.getloadavg()[0]
+
+
+def text_stages(
+    scorer: Scorer, tokens: int, text_tokens: int, repeats: int
+) -> tuple[int, dict[str, Seconds]]:
+    """Tokens worked on in a run, and the CPU seconds of each run by stage."""
+    runs: dict[str, Seconds] = {}
+    total = 0
+    for repeat in range(-1, repeats):
+        random = Random(f"texts {repeat}")  # noqa: S311  # the same texts on every machine, not secrets
+        texts = [
+            prose(PROSE[i % len(PROSE)], text_tokens, random) for i in range(max(1, tokens // text_tokens))
+        ]
+        laps = Laps()
+        total = sum(_one_text(text, scorer, laps) for text in texts)
+        if repeat >= 0:  # the run before warmed caches and tables up
+            for stage, seconds in laps.seconds.items():
+                runs.setdefault(stage, []).append(seconds / total)
+    return total, runs
+
+
+def _one_text(text: str, scorer: Scorer, laps: Laps) -> int:
+    literal = json.dumps(text, ensure_ascii=False).encode()
+    laps.time("hash", Secret(b"of the benchmark").keyed, b"text", literal)
+    laps.time("decode", decode, literal)
+    result = staged(text, PARAMS, scorer, laps)
+    laps.time("map", raw_spans, literal, result.kept)
+    return result.origin_tokens
+
+
+def besides(stages: Mapping[str, float], *left_out: str) -> float:
+    """The sum of the stages but some; the recipe is the others over again."""
+    return sum(value for stage, value in stages.items() if stage not in (RECIPE, *left_out))
+
+
+def besides_model(stages: Mapping[str, float]) -> float:
+    """Python and tokenizer work."""
+    return besides(stages, MODEL)
+
+
+@dataclass(slots=True)
+class Probe:
+    """Wakes up every millisecond on the loop of the app it wraps, and notes how late it was."""
+
+    app: ASGIApp
+    worst_s: float = 0.0
+
+    def take(self) -> float:
+        """The longest stand-still since the last time."""
+        worst, self.worst_s = self.worst_s, 0.0
+        return worst
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(TICK_S)
+            self.worst_s = max(self.worst_s, time.perf_counter() - began - TICK_S)
+
+
+class Client:
+    """One kept-alive connection."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+    def post(self, path: str, body: bytes, headers: Headers) -> tuple[float, http.client.HTTPMessage]:
+        """Seconds from the first byte sent to the last one received, and the answer's header fields."""
+        began = time.perf_counter()
+        self._connection.request("POST", path, body, {"content-type": "application/json", **headers})
+        response = self._connection.getresponse()
+        response.read()
+        took = time.perf_counter() - began
+        if response.status != 200:
+            raise RuntimeError(f"{path} was answered {response.status}: see the log above")
+        return took, response.headers
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@dataclass(slots=True)
+class Samples:
+    """Seconds of a scenario, one a conversation: what was added, and the longest stand-still of the loop."""
+
+    added: Seconds = field(default_factory=list)
+    blocked: Seconds = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class GatewayBench:
+    """Two clients, one for Pith and one for the upstream, and what is known of Pith's loop."""
+
+    pith: Client
+    upstream: Client
+    probe: Probe
+
+    def conversations(self, tokens: int, n_messages: int, repeats: int) -> tuple[int, dict[str, Samples]]:
+        """Bytes of the last conversation, and the samples of each scenario."""
+        found = {name: Samples() for name in ("direct", "new", "model", "rate", "seen")}
+        body = b""
+        for repeat in range(-1, repeats):
+            messages = conversation(tokens, n_messages, repeat)
+            scenarios = _scenarios(messages)
+            body = scenarios["seen"][0]
+            direct, _ = self.upstream.post(PATH, body, {})
+            for name, (sent, headers) in scenarios.items():
+                self.probe.take()
+                took, said = self.pith.post(PATH, sent, headers)
+                blocked = self.probe.take()
+                _check(name, said)
+                if repeat >= 0:
+                    found[name].added.append(took - direct)
+                    found[name].blocked.append(blocked)
+            if repeat >= 0:
+                found["direct"].added.append(direct)
+                time.sleep(0.05)  # what the loop does when there is nothing to do
+                found["direct"].blocked.append(self.probe.take())
+        return len(body), found
+
+    def small(self, n_bytes: int, repeats: int) -> Samples:
+        """A body that is passed on unread."""
+        body = json.dumps({"input": "x" * n_bytes}).encode()[:n_bytes]
+        samples = Samples()
+        for repeat in range(-20, repeats):
+            direct, _ = self.upstream.post(SMALL_PATH, body, {})
+            took, _ = self.pith.post(SMALL_PATH, body, {})
+            if repeat >= 0:
+                samples.added.append(took - direct)
+        return samples
+
+
+def _scenarios(messages: Sequence[Mapping[str, Any]]) -> dict[str, tuple[bytes, Headers]]:
+    """Body and header fields of each request through Pith, in order."""
+
+    def body(model: str) -> bytes:
+        return json.dumps({"model": model, "messages": messages}, ensure_ascii=False).encode()
+
+    ours = body("gpt-4o")
+    return {
+        "new": (ours, {}),
+        "model": (body("gpt-4"), {}),
+        "rate": (ours, {"x-pith-rate": "0.55"}),
+        "seen": (ours, {}),
+    }
+
+
+def _check(scenario: str, headers: http.client.HTTPMessage) -> None:
+    """That Pith did what the scenario says."""
+    state, skip = headers["x-pith-cache"], headers["x-pith-skip"]
+    if skip is not None or (state == "hit") == (scenario == "new"):
+        raise RuntimeError(
+            f"scenario {scenario}: the cache gave {state}, and skip is {skip}: nothing to measure"
+        )
+
+
+@contextmanager
+def gateway_bench(scorer: Scorer) -> Iterator[GatewayBench]:
+    """Pith and an upstream on loopback."""
+    with tempfile.TemporaryDirectory(prefix="pith-bench-") as folder, instant_upstream() as target:
+        flags = {
+            "upstreams.openai.url": target,
+            "ledger": f"sqlite:///{Path(folder) / 'pith.db'}",
+            "compressor.deadline_ms": 60_000,
+        }
+        probe = Probe(create_app(load_config(None, {}, flags), scorer))
+        with running(probe) as url, closing(Client(url)) as pith, closing(Client(target)) as upstream:
+            yield GatewayBench(pith, upstream, probe)
