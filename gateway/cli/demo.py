@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 import httpx
 import openai
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -24,63 +26,107 @@ from gateway.demo.conversation import text, turns
 from gateway.demo.running import running
 from gateway.ledger.store import SqlLedger
 from gateway.services import load
-from gateway.types import ReportRow
 from policies.load import default_policies
 
 MODEL = "gpt-4o-mini"
 STYLES = {"kept": "", "dropped": "strike dim red", "forced": "bold cyan", "protected": "green"}
+LEGEND = {
+    "kept": "by its score",
+    "dropped": "by its score",
+    "forced": "kept whatever its score: numbers, negations",
+    "protected": "byte for byte: code, URLs, both ends",
+}
 SHOWN_CHARACTERS = 1_800
+NEXT = """\
+[bold]Next[/bold]
+  pith serve     start Pith on port 8080, before https://api.openai.com
+  pith report    what its ledger counted: pith.db, where Pith was started
+  pith --help    the other commands
+
+Point a client at it, with your own key:
+  OpenAI(base_url="http://localhost:8080/v1")"""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the headers said of one turn."""
+    """What the headers said of one turn, and what the upstream answered."""
 
     title: str
     origin_tokens: int
     compressed_tokens: int
-    skip: str | None
+    answer: str
+    is_streamed: bool
+
+    @property
+    def saved(self) -> str:
+        return f"{1 - self.compressed_tokens / self.origin_tokens:.0%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the ledger's prices make of the whole conversation."""
+
+    before_usd: float
+    after_usd: float
+
+    def __str__(self) -> str:
+        saved = 1 - self.after_usd / self.before_usd
+        return (
+            f"At {MODEL}'s list prices, net of the upstream's prompt cache: "
+            f"${self.after_usd:.6f} instead of ${self.before_usd:.6f}, {saved:.0%} less."
+        )
 
 
 @click.command()
 @click.option("--full", is_flag=True, help="Show the whole transcript, not only its beginning.")
-def demo(full: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print the table alone, as README.md has it.")
+def demo(full: bool, markdown: bool) -> None:
     """Start Pith with a loopback upstream, hold a long conversation through it, and show what it saved."""
-    console = Console()
+    console = Console(quiet=markdown)
     with tempfile.TemporaryDirectory(prefix="pith-demo-") as folder:
         ledger = f"sqlite:///{Path(folder) / 'pith.db'}"
         with running(upstream.create_app()) as target:
             config = load_config(None, {}, {"upstreams.openai.url": target, "ledger": ledger})
             with running(create_app(config, load(config))) as pith:
-                console.print(f"Pith runs on {pith}, its upstream on {target}; no network is used.\n")
-                client = openai.OpenAI(base_url=f"{pith}/v1", api_key="demo")
-                rows = [_ask(console, client, messages, title) for title, messages in _grown()]
-                explained = httpx.post(f"{pith}/pith/v1/explain", json=_explain_request()).json()["results"][
-                    0
-                ]
+                console.print(f"Pith runs on {pith}, its upstream on {target}.")
+                console.print("No network and no key are used.\n")
+                rows = list(_converse(console, pith))
+                explained = httpx.post(f"{pith}/pith/v1/explain", json=_explain_request()).json()["results"]
         [total] = asyncio.run(SqlLedger(ledger).report(group_by="model"))
-    _show_text(console, explained, full)
-    console.print(_table(rows, total))
+    money = Money(total.cost_usd + total.saved_usd, total.cost_usd)
+    if markdown:
+        click.echo(_markdown(rows, money))
+        return
+    _show_text(console, explained[0], full)
+    console.print(_table(rows))
+    console.print(f"{money}\n", highlight=False)
+    console.print(NEXT, highlight=False)
 
 
-def _grown() -> Iterator[tuple[str, list[Any]]]:
+def _converse(console: Console, pith: str) -> Iterator[Turn]:
     """The conversation as a client resends it: everything so far at each turn."""
     messages: list[Any] = []
-    for title, added in turns():
-        messages += added
-        yield title, messages
+    with openai.OpenAI(base_url=f"{pith}/v1", api_key="demo") as client:
+        for title, added in turns():
+            messages += added
+            turn = _ask(client, messages, title)
+            messages.append({"role": "assistant", "content": turn.answer})
+            console.print(f"[bold]{title}[/bold]{' (answer streamed)' if turn.is_streamed else ''}")
+            console.print(Padding(turn.answer, (0, 0, 1, 2)), highlight=False)
+            yield turn
 
 
-def _ask(console: Console, client: openai.OpenAI, messages: list[Any], title: str) -> Turn:
-    """One turn; every second one is streamed. The answer joins the conversation."""
-    console.print(f"[bold]{title}[/bold]")
+def _ask(client: openai.OpenAI, messages: list[Any], title: str) -> Turn:
+    """One turn; every second one is streamed."""
     is_streamed = len(messages) % 2 == 1
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=messages, stream=is_streamed)
     answer = _read(raw.parse())
-    messages.append({"role": "assistant", "content": answer})
-    console.print(f"  {answer}{' (streamed)' if is_streamed else ''}\n", highlight=False)
-    origin, compressed = (int(raw.headers[f"x-pith-{kind}-tokens"]) for kind in ("origin", "compressed"))
-    return Turn(title, origin, compressed, raw.headers.get("x-pith-skip"))
+    counts = [raw.headers.get(f"x-pith-{kind}-tokens") for kind in ("origin", "compressed")]
+    if None in counts:
+        why = raw.headers.get("x-pith-skip")
+        raise click.ClickException(f"{title} went on as it came ({why}); the lines above say what went wrong")
+    origin, compressed = map(int, counts)
+    return Turn(title, origin, compressed, answer, is_streamed)
 
 
 def _read(answer: Any) -> str:
@@ -101,27 +147,53 @@ def _show_text(console: Console, explained: dict[str, Any], full: bool) -> None:
     original = text("meeting")
     shown = Text()
     at = 0
-    for start, end, _, fate in explained["words"]:
+    for fate, run in groupby(explained["words"], key=lambda word: word[3]):
+        words = list(run)
+        start, end = words[0][0], words[-1][1]
         if end > SHOWN_CHARACTERS and not full:
             break
         shown.append(original[at:start])
-        shown.append(original[start:end], style=STYLES[fate])
+        shown.append(_struck(console, original[start:end], fate), style=STYLES[fate])
         at = end
-    legend = Text.assemble("kept  ", *((f"{fate}  ", style) for fate, style in STYLES.items() if style))
-    console.print(Panel(shown, title="meeting transcript", subtitle=legend))
+    console.print(Panel(shown, title="the meeting transcript"))
+    for fate, meaning in LEGEND.items():
+        sample = _struck(console, fate, fate)
+        console.print(Text.assemble("  ", (sample, STYLES[fate]), " " * (13 - len(sample)), meaning))
+    console.print()
 
 
-def _table(rows: list[Turn], total: ReportRow) -> Table:
-    table = Table(title="What was saved", show_footer=True)
-    before, after = (
-        sum(getattr(row, name) for row in rows) for name in ("origin_tokens", "compressed_tokens")
+def _struck(console: Console, words: str, fate: str) -> str:
+    """Dropped words in brackets where there is no colour to strike them with."""
+    return f"[-{words}-]" if fate == "dropped" and console.color_system is None else words
+
+
+def _together(rows: list[Turn]) -> Turn:
+    return Turn(
+        "together",
+        sum(row.origin_tokens for row in rows),
+        sum(row.compressed_tokens for row in rows),
+        answer="",
+        is_streamed=False,
     )
-    money = f"${total.saved_usd:.6f} of ${total.cost_usd + total.saved_usd:.6f}"
-    table.add_column("turn", footer="all, net of the upstream's prompt cache")
-    table.add_column("prompt tokens", footer=f"{before:,}", justify="right")
-    table.add_column("forwarded", footer=f"{after:,}", justify="right")
-    table.add_column("saved", footer=f"{1 - after / before:.0%}, {money}", justify="right")
+
+
+def _cells(row: Turn) -> tuple[str, ...]:
+    return row.title, f"{row.origin_tokens:,}", f"{row.compressed_tokens:,}", row.saved
+
+
+HEADINGS = ("request with", "prompt tokens", "forwarded", "saved")
+
+
+def _table(rows: list[Turn]) -> Table:
+    table = Table(title="What was saved", caption="A request repeats all before it.", show_footer=True)
+    for heading, footer in zip(HEADINGS, _cells(_together(rows)), strict=True):
+        is_first = heading == HEADINGS[0]
+        table.add_column(heading, footer=footer, justify="left" if is_first else "right")
     for row in rows:
-        saved = f"{1 - row.compressed_tokens / row.origin_tokens:.0%}" if row.skip is None else row.skip
-        table.add_row(row.title, f"{row.origin_tokens:,}", f"{row.compressed_tokens:,}", saved)
+        table.add_row(*_cells(row))
     return table
+
+
+def _markdown(rows: list[Turn], money: Money) -> str:
+    lines = [HEADINGS, ("---", "---:", "---:", "---:"), *map(_cells, [*rows, _together(rows)])]
+    return "\n".join(["| " + " | ".join(cells) + " |" for cells in lines] + ["", str(money)])
