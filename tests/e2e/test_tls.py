@@ -1,12 +1,12 @@
-"""An upstream behind TLS, as every public one is, with a certificate made for these tests alone."""
+"""An upstream behind TLS, as every public one is, with a certificate made by each run of these tests."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from pathlib import Path
 
 import pytest
+import trustme
 
 from gateway.errors import UpstreamError
 from gateway.types import UpstreamRequest
@@ -15,15 +15,19 @@ from tests.e2e.conftest import serving
 from tests.e2e.relay_app import relay_app
 from tests.e2e.scripted_upstream import ScriptedUpstream, connected
 
-CERTIFICATE = Path(__file__).with_name("localhost.pem")
-"""Self-signed for localhost, with its key; good until 2126."""
 GET = b"GET /v1/x HTTP/1.1\r\nHost: gateway\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def listening() -> ScriptedUpstream:
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Vouches for localhost; nobody knows it but who is told."""
+    return trustme.CA()
+
+
+def listening(authority: trustme.CA) -> ScriptedUpstream:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    authority.issue_cert("localhost").configure_cert(context)
     return ScriptedUpstream(context)
 
 
@@ -31,9 +35,10 @@ def url_of(upstream: ScriptedUpstream) -> str:
     return f"https://{upstream.authority}".replace("127.0.0.1", "localhost")
 
 
-async def test_streams_and_breaks_and_leavings_pass_through_tls() -> None:
-    trust = ssl.create_default_context(cafile=CERTIFICATE)
-    async with listening() as upstream:
+async def test_streams_and_breaks_and_leavings_pass_through_tls(authority: trustme.CA) -> None:
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with listening(authority) as upstream:
         app = relay_app(HttpUpstream(url_of(upstream), name="tls", tls=trust))
         with serving(app) as port:
             async with connected(port) as client:
@@ -56,8 +61,8 @@ async def test_streams_and_breaks_and_leavings_pass_through_tls() -> None:
                 assert await peer.until_closed() == b""
 
 
-async def test_a_certificate_nobody_vouches_for_is_refused() -> None:
-    async with listening() as upstream:
+async def test_a_certificate_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+    async with listening(authority) as upstream:
         client = HttpUpstream(url_of(upstream), name="tls")
         with pytest.raises(UpstreamError, match="'tls' cannot be reached: its certificate is not trusted"):
             await client.send(UpstreamRequest("GET", b"/", [], b""))
