@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from compressor.alignment import word_scores
 from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
@@ -187,7 +188,6 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def _read_model(path: Path, name: str, dtype: torch.dtype) -> Any:
     """The model on the CPU. Everything it needs must be in the weights: nothing is made up at random."""
-    from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification
     from transformers.utils import logging
 
