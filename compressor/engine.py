@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeAlias, TypeVar, cast
 
 from compressor.batcher import Batcher
-from compressor.errors import DeadlineExceeded, Overloaded, ScorerDown, ScoringError
+from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerDown, ScoringError
 from compressor.flow import Flow, ScoreRequest, flow, whole
 from compressor.params import CompressionParams
 from compressor.types import Chunk, Compressed, Scorer, Scores, SkipReason
@@ -67,6 +67,9 @@ class Engine:
         threads: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        for name, bound in (("max_batch_tokens", max_batch_tokens), ("max_queue_tokens", max_queue_tokens)):
+            if bound < 1:
+                raise ParamsError(f"{name} is {bound!r}: must be at least 1")
         self._scorer = scorer
         self._clock = clock
         self._threads = threads

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from compressor import load_scorer
 from compressor.engine import Engine
-from compressor.errors import DeadlineExceeded, Overloaded, PatternError, ScorerDown, ScoringError
+from compressor.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    ParamsError,
+    PatternError,
+    ScorerDown,
+    ScoringError,
+)
 from compressor.flow import ScoreRequest
 from compressor.params import CompressionParams, Protect
 from compressor.types import Chunk, Compressor, Scorer, Scores, Words
@@ -263,6 +270,38 @@ async def test_a_call_cancelled_while_it_is_encoded_leaves_nothing_behind() -> N
         [outcome] = await engine.score([asked("next")])
         assert values(outcome) == expected("next")
         assert not engine._worker._waiting
+
+
+class RecordingEncoder(SlowEncoder):
+    """Remembers which texts were encoded, in order, by their number of words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[int] = []
+
+    def encode(self, text: str, words: Words) -> list[Chunk]:
+        self.order.append(len(words))
+        return super().encode(text, words)
+
+
+async def test_a_call_of_many_texts_does_not_hold_up_the_pool() -> None:
+    scorer = RecordingEncoder()
+    engine = Engine(scorer, threads=1)
+    many = asyncio.create_task(engine.score([asked("one")] * 100))
+    assert await asyncio.to_thread(scorer.encoding.acquire, timeout=LONG_S)
+    few = asyncio.create_task(engine.score([asked("one two")]))
+    await until(lambda: engine._pool._work_queue.qsize() == 1)
+    scorer.gate.set()
+    await asyncio.gather(many, few)
+    assert scorer.order.index(2) == 1
+    await engine.aclose()
+
+
+def test_bounds_below_one_are_refused() -> None:
+    with pytest.raises(ParamsError, match="max_batch_tokens is 0: must be at least 1"):
+        Engine(LengthScorer(), max_batch_tokens=0)
+    with pytest.raises(ParamsError, match="max_queue_tokens is -1: must be at least 1"):
+        Engine(LengthScorer(), max_queue_tokens=-1)
 
 
 async def test_a_failing_device_is_said_and_recovers() -> None:
