@@ -1,0 +1,140 @@
+"""What the force-keep rules know about single words: a shipped list, looked up for a whole text at once.
+
+`classes(hashes)` gives each word a set of `Kind` bits. A word whose meaning differs by language (Portuguese
+"no" is "in the") counts only if the text is in a language that gives it that meaning, judged from the
+function words of that text alone; a text without any gets the benefit of the doubt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.spans import Positions
+from compressor.types import Bools, Hashes
+from compressor.word_index import WordIndex
+
+LANGUAGES = ("en", "de", "fr", "es", "pt", "ko")
+_ANY = "*"
+_MIN_SHARE = 0.1
+"""A language is taken as present at this share of the most frequent one's distinctive function words."""
+
+Kinds = NDArray[np.uint16]
+
+
+class Kind:
+    """Bits: what a word can do in the rules."""
+
+    FUNCTION = 1
+    """Skipped on the way from a negation to what it governs."""
+    NEGATION = 2
+    EXCEPTION = 4
+    """Kept by itself: must, only, except."""
+    SECOND = 8
+    """Second half of a French negation."""
+    NUMBER = 16
+    """A number by itself: two, dozen, million."""
+    ONE = 32
+    """A number only before a unit or another number: one, ein, 한."""
+    BEFORE = 64
+    """Belongs to the number after it: EUR, §, No., Section, about."""
+    AFTER = 128
+    """Belongs to the number before it: km, percent, million."""
+    MONTH = 256
+    """Belongs to a number on either side: months, weekdays."""
+    BETWEEN = 512
+    """Belongs to the numbers around it: to, bis, ×."""
+    LINK = 1024
+    """Joins a number and a month: 5 de mayo."""
+
+
+_CLASSES = {
+    "function": Kind.FUNCTION,
+    "negation": Kind.NEGATION,
+    "exception": Kind.EXCEPTION,
+    "second": Kind.SECOND,
+    "number": Kind.NUMBER,
+    "one": Kind.ONE,
+    "before": Kind.BEFORE,
+    "bound": Kind.BEFORE,
+    "unit": Kind.AFTER,
+    "after": Kind.AFTER,
+    "month": Kind.MONTH,
+    "between": Kind.BETWEEN,
+    "link": Kind.LINK,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lexicon:
+    """The listed words and, per word, its bits in each language (last column: any language)."""
+
+    index: WordIndex
+    bits: Kinds
+    is_contested: Bools
+    is_distinctive: Bools
+    """Uncontested function word of exactly one language, shape [entries, languages]."""
+
+    def classes(self, hashes: Hashes) -> Kinds:
+        """`Kind` bits of each word."""
+        rows = self.index.rows(hashes)
+        bits = self._bits_in(self._present(rows))
+        return np.append(bits, np.uint16(0))[rows]  # row -1: no listed word
+
+    def _present(self, rows: Positions) -> Bools:
+        """Which languages the words found speak for, shape [languages]; all when there is no evidence."""
+        counts = np.bincount(rows + 1, minlength=len(self.bits) + 1)[1:] @ self.is_distinctive
+        return np.asarray(counts >= _MIN_SHARE * counts.max())
+
+    def _bits_in(self, present: Bools) -> Kinds:
+        """Bits of each entry for a text in these languages."""
+        bits = self.bits.copy()
+        bits[self.is_contested] *= np.append(present, True)
+        return np.asarray(np.bitwise_or.reduce(bits, axis=1))
+
+
+@cache
+def _entries() -> tuple[tuple[str, str, str], ...]:
+    """(language, class, word) of the shipped list."""
+    entries = []
+    language = name = ""
+    source = resources.files("compressor").joinpath("data/keep_lexicon.txt")
+    for line in source.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            language, name = line[1:-1].split()
+            continue
+        entries += [(language, name, word) for word in line.split()]
+    return tuple(entries)
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The shipped list."""
+    entries = _entries()
+    contested = {word for _, name, word in entries if name == "contested"}
+    speakers = Counter(word for _, name, word in set(entries) if name == "function")
+    words = sorted({word for _, _, word in entries})
+    row = {word: i for i, word in enumerate(words)}
+    columns = (*LANGUAGES, _ANY)
+    bits = np.zeros((len(words), len(columns)), np.uint16)
+    is_distinctive = np.zeros((len(words), len(LANGUAGES)), np.bool_)
+    for language, name, word in entries:
+        if name == "contested":
+            continue
+        bits[row[word], columns.index(language)] |= _CLASSES[name]
+        if name == "function" and language != _ANY and speakers[word] == 1 and word not in contested:
+            is_distinctive[row[word], columns.index(language)] = True
+    is_contested = np.array([word in contested for word in words])
+    return Lexicon(WordIndex(words), bits, is_contested, is_distinctive)
+
+
+def function_words() -> set[str]:
+    """Function words of all languages: sentences hold them, code hardly does."""
+    return {word for language, name, word in _entries() if name == "function" and language != _ANY}

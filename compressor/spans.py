@@ -1,0 +1,128 @@
+"""Spans of characters and what they mean for words: pure arithmetic on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.chars import classify, codes_of
+from compressor.types import Bools, Codes, Ints, Span, Words
+
+Positions = NDArray[np.intp]
+"""Indices, of characters or of words."""
+
+
+class CharSet:
+    """A set of characters of the basic plane, asked for whole arrays."""
+
+    def __init__(self, chars: str) -> None:
+        self._table = np.zeros(0x10000, np.bool_)
+        self._table[codes_of(chars)] = True
+
+    @classmethod
+    def of(cls, *groups: int) -> CharSet:
+        """All characters of the given `chars.Group`s."""
+        chars = cls("")
+        table, _ = classify(np.arange(0xFFFF, dtype=np.uint32))
+        chars._table[:0xFFFF] = np.isin(table, groups)
+        return chars
+
+    def has(self, codes: Codes) -> Bools:
+        """Which of the codes are in the set. U+FFFF, no character, stands for all beyond the plane."""
+        return self._table[np.minimum(codes, 0xFFFF)]
+
+
+class WideText:
+    """The Han, Kana and other wide characters of a text, with room on both sides to look around in."""
+
+    _FIRST_WIDE = 0x2E80
+    _ROOM = 16
+
+    def __init__(self, codes: Codes) -> None:
+        room = np.zeros(self._ROOM, np.uint32)
+        self._codes = np.concatenate((room, codes, room))
+        self._wide = np.flatnonzero(codes >= self._FIRST_WIDE)
+        self._wide_codes = codes[self._wide]
+
+    def at(self, positions: Positions) -> Codes:
+        """Codes at positions from -16 to 15 past the end; U+0000 beyond the text."""
+        return self._codes[positions + self._ROOM]
+
+    def where(self, chars: CharSet) -> Positions:
+        """Where a wide character of the set stands."""
+        return self._wide[chars.has(self._wide_codes)]
+
+
+def pair(left: Codes, right: Codes) -> NDArray[np.uint64]:
+    """Two characters as one number."""
+    return (left.astype(np.uint64) << np.uint64(32)) | right
+
+
+def pairs_of(strings: str) -> NDArray[np.uint64]:
+    """`pair` of each two-character string of a list separated by spaces."""
+    return np.array([(ord(two[0]) << 32) | ord(two[1]) for two in strings.split()], np.uint64)
+
+
+def fill(n: int, first: Positions, past: Positions) -> Bools:
+    """Mask of `n` places, true in every [first, past); empty ranges (past <= first) count for nothing."""
+    if not len(first):
+        return np.zeros(n, np.bool_)
+    some = past > first
+    edges = np.bincount(first[some], minlength=n + 1) - np.bincount(past[some], minlength=n + 1)
+    return np.asarray(np.cumsum(edges[:n]) > 0)
+
+
+def covering(words: Words, starts: Positions, ends: Positions) -> Bools:
+    """Which words overlap any of the character ranges [starts, ends)."""
+    first = np.searchsorted(words.ends, starts, side="right")
+    past = np.searchsorted(words.starts, ends, side="left")
+    return fill(len(words), first, np.where(ends > starts, past, first))
+
+
+def words_at(words: Words, positions: Positions) -> Positions:
+    """The word at each character position; the positions must lie inside words."""
+    return np.searchsorted(words.starts, positions, side="right") - 1
+
+
+def protected_mask(words: Words, spans: Sequence[Span]) -> Bools:
+    """Which words overlap a protected span, shape [n]."""
+    return covering(words, *as_arrays(spans))
+
+
+def as_arrays(spans: Iterable[Span]) -> tuple[Positions, Positions]:
+    """Starts and ends of spans."""
+    pairs = np.array(list(spans), np.intp).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def runs(mask: Bools) -> tuple[Positions, Positions]:
+    """First and past-the-end index of every run of true values."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return edges[::2], edges[1::2]
+
+
+def union(spans: Iterable[Span]) -> list[Span]:
+    """Ordered, disjoint: overlapping and touching spans become one."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif start < end:
+            merged.append((start, end))
+    return merged
+
+
+def first_codes(words: Words, at: Positions, offset: int = 0) -> NDArray[np.uint32]:
+    """Code of the character `offset` into each of the words `at`; 0 beyond its end."""
+    position = words.starts[at] + offset
+    inside = position < words.ends[at]
+    return np.where(inside, words.codes[np.minimum(position, len(words.codes) - 1)], np.uint32(0))
+
+
+def last_codes(words: Words, at: Positions, offset: int = 0) -> NDArray[np.uint32]:
+    """Code of the character `offset` before the last one of each of the words `at`; 0 before its start."""
+    position: Ints = words.ends[at] - 1 - offset
+    inside = position >= words.starts[at]
+    return np.where(inside, words.codes[np.maximum(position, 0)], np.uint32(0))
