@@ -10,13 +10,18 @@ White space after the last word stays.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.spans import CharSet
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
 
-_OPENING = np.array([ord(char) for char in "([{（「『【〈《“‘«"], np.uint32)
+_OPENING = CharSet("([{（「『【〈《“‘«")
+
+Indices: TypeAlias = NDArray[np.intp]
 
 
 def kept_spans(words: Words, kept: Bools) -> Spans:
@@ -25,34 +30,37 @@ def kept_spans(words: Words, kept: Bools) -> Spans:
     order = np.flatnonzero(kept)
     if not len(order):
         return merged(np.array([[words.ends[-1] if len(words) else 0, n]], np.int32))
-    gap_words = _gap_owner(words, order)
+    # by runs of words kept together: inside one, every gap stays
+    heads = np.flatnonzero(np.diff(order, prepend=-2) > 1)
+    first, last = order[heads], order[np.append(heads[1:], len(order)) - 1]
+    gap_words = _gap_owner(words, first, np.append(-1, last[:-1]))
     gap_starts = np.where(gap_words == 0, 0, words.ends[gap_words - 1])
     gap_ends = np.where(gap_words < 0, gap_starts, words.starts[gap_words])
-    pieces = np.stack((gap_starts, gap_ends, words.starts[order], words.ends[order]), axis=1).reshape(-1, 2)
-    tail = np.array([[words.ends[-1], n]])
-    return merged(np.concatenate((pieces, tail)).astype(np.int32))
+    pieces = np.empty((2 * len(first) + 1, 2), np.int32)
+    pieces[:-1:2, 0], pieces[:-1:2, 1] = gap_starts, gap_ends
+    pieces[1::2, 0], pieces[1::2, 1] = words.starts[first], words.ends[last]
+    pieces[-1] = words.ends[-1], n
+    return merged(pieces)
 
 
-def _gap_owner(words: Words, order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """For each kept word, the word whose gap goes before it, or -1 for none."""
-    previous = np.concatenate(([-1], order[:-1]))
-    is_newline = (words.flags & Flag.NEWLINE) != 0
-    has_gap = words.starts > np.concatenate(([0], words.ends[:-1]))
-    candidates = np.append(np.where(has_gap, np.arange(len(words)), len(words)), len(words))
-    next_gap = np.minimum.accumulate(candidates[::-1])[::-1][previous + 1]
-    at_line_start = (previous < 0) | is_newline[previous]
-    is_punct = (words.flags[order] & Flag.PUNCT) != 0
-    owner = np.where(has_gap[order], order, np.where((next_gap <= order) & ~is_punct, next_gap, -1))
-    owner = np.where(_ends_open(words, previous), -1, owner)
-    owner = np.where(at_line_start, previous + 1, owner)
-    owner = np.where(is_newline[order], -1, owner)
-    return np.where(previous + 1 == order, order, owner)
+def _gap_owner(words: Words, first: Indices, previous: Indices) -> Indices:
+    """For each word `first` kept after dropped ones, the word whose gap goes before it, or -1 for none.
 
-
-def _ends_open(words: Words, at: NDArray[np.intp]) -> Bools:
-    """Whether the word ends in an opening bracket or quote; never for index -1."""
-    last = words.codes[words.ends[at] - 1]
-    return (at >= 0) & np.isin(last, _OPENING)
+    `previous` is the word kept before it, -1 at the start of the text.
+    """
+    has_gap = np.empty(len(words), np.bool_)
+    has_gap[0] = words.starts[0] > 0
+    np.greater(words.starts[1:], words.ends[:-1], out=has_gap[1:])
+    gaps = np.flatnonzero(has_gap)
+    next_gap = np.append(gaps, len(words))[np.searchsorted(gaps, previous + 1)]
+    before, flags = words.flags[previous], words.flags[first]
+    takes_gap = (next_gap <= first) & ((flags & Flag.PUNCT) == 0)
+    owner = np.where(has_gap[first], first, np.where(takes_gap, next_gap, -1))
+    owner[(previous >= 0) & _OPENING.has(words.codes[words.ends[previous] - 1])] = -1
+    at_line_start = (previous < 0) | ((before & Flag.NEWLINE) != 0)
+    owner[at_line_start] = previous[at_line_start] + 1
+    owner[((flags & Flag.NEWLINE) != 0) & (previous + 1 != first)] = -1
+    return owner
 
 
 def merged(spans: Spans) -> Spans:

@@ -7,18 +7,39 @@ and forced words never go.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.chars import Group, classify, hash_words
-from compressor.types import Bools, Codes, Words
+from compressor.types import Bools, Words
 from compressor.words import Flag
 
 _STRONG = ".!?…。！？"
 _WEAK = ",;、，；"
-_MARKS = _STRONG + _WEAK + ":："
+_COLONS = ":："
 _OPENING, _CLOSING = "([{（「『【〈《“‘«", ")]}）」』】〉》”’»"
+
+Marks: TypeAlias = NDArray[np.uint16]
+
+
+class Mark:
+    """Bits: what a word is as punctuation."""
+
+    SINGLE = 1
+    """One character of punctuation, whatever it is."""
+    ANY = 2
+    """That ends or parts a phrase."""
+    STRONG = 4
+    WEAK = 8
+    NEWLINE = 16
+    OPENER = 1 << 8
+    """Times the number of the pair it opens."""
+    CLOSER = 1 << 12
+    OPENERS = 15 * OPENER
+    CLOSERS = 15 * CLOSER
 
 
 def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequence[str]) -> Bools:
@@ -75,44 +96,59 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
     "Priya:", not "Priya:,."), but of a weak and a strong one the weak ("in the end, you see." is "in the
     end."). A pair of brackets or quotes around nothing goes whole.
     """
-    orphans = _orphans(words, kept, fixed)
-    while orphans.any():  # each pass drops a word at least, and marks in a row are few
-        kept = kept & ~orphans
-        orphans = _orphans(words, kept, fixed)
+    marks = _marks(words)
+    is_free = ~fixed
+    while len(
+        orphans := _orphans(marks, kept, is_free)
+    ):  # each pass drops a word at least, and marks in a row are few
+        kept = kept.copy()
+        kept[orphans] = False
     return kept
 
 
-def _orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
+def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
     """Words to drop as things stand."""
     order = np.flatnonzero(kept)
-    left, right = np.append(-1, order[:-1]), order
-    seam = right > left + 1
-    left, right = left[seam], right[seam]
-    left_mark, right_mark = _single(words, left), _single(words, right)
-    at_line_start = (left < 0) | ((words.flags[left] & Flag.NEWLINE) != 0)
-    is_free_left, is_free_right = ~fixed[left] & (left >= 0), ~fixed[right]
-    is_empty_pair = _pairs(left_mark, right_mark) & is_free_left & is_free_right
-    is_orphan = _among(right_mark, _MARKS) & (at_line_start | (left_mark > 0))
-    takes_left = is_orphan & _among(left_mark, _WEAK) & _among(right_mark, _STRONG) & is_free_left
-    orphans = np.zeros(len(kept), np.bool_)
-    orphans[left[is_empty_pair | takes_left]] = True
-    orphans[right[is_empty_pair | (is_orphan & ~takes_left & is_free_right)]] = True
+    is_seam = np.empty(len(order), np.bool_)  # is something dropped before it?
+    is_seam[:1] = order[:1] > 0
+    np.greater(order[1:], order[:-1] + 1, out=is_seam[1:])
+    at = np.flatnonzero(is_seam)
+    right, right_mark = order[at], marks[order[at]]
+    is_punctuation = (right_mark & Mark.SINGLE) != 0  # nothing else is dropped, or ends a pair
+    at, right, right_mark = at[is_punctuation], right[is_punctuation], right_mark[is_punctuation]
+    left = np.where(at > 0, order[at - 1], -1)
+    left_mark = np.where(at > 0, marks[left], np.uint16(Mark.NEWLINE))
+    is_free_left, is_free_right = is_free[left] & (left >= 0), is_free[right]
+    opener = left_mark & Mark.OPENERS
+    is_empty_pair = (opener != 0) & (opener << 4 == right_mark & Mark.CLOSERS) & is_free_left & is_free_right
+    is_orphan = ((right_mark & Mark.ANY) != 0) & ((left_mark & (Mark.SINGLE | Mark.NEWLINE)) != 0)
+    takes_left = is_orphan & ((left_mark & Mark.WEAK) != 0) & ((right_mark & Mark.STRONG) != 0) & is_free_left
+    orphans: NDArray[np.intp] = np.concatenate(
+        (left[is_empty_pair | takes_left], right[is_empty_pair | (is_orphan & ~takes_left & is_free_right)])
+    )
     return orphans
 
 
-def _single(words: Words, at: NDArray[np.intp]) -> Codes:
-    """The character of each word that is a single punctuation character, else 0; 0 for index -1."""
-    is_single = (words.ends[at] - words.starts[at] == 1) & ((words.flags[at] & Flag.PUNCT) != 0) & (at >= 0)
-    return np.where(is_single, words.codes[words.starts[at]], np.uint32(0))
+def _marks(words: Words) -> Marks:
+    """`Mark` bits of each word; none for words of more than one character that are no newline."""
+    single = np.flatnonzero(((words.flags & Flag.PUNCT) != 0) & (words.ends - words.starts == 1))
+    marks: Marks = ((words.flags & Flag.NEWLINE) != 0) * np.uint16(Mark.NEWLINE)
+    marks[single] = _mark_table().take(words.codes[words.starts[single]], mode="clip")
+    return marks
 
 
-def _among(marks: Codes, chars: str) -> Bools:
-    return np.isin(marks, np.array([ord(char) for char in chars], np.uint32))
-
-
-def _pairs(left: Codes, right: Codes) -> Bools:
-    """Where the left opens what the right closes."""
-    closing = np.zeros(len(left), np.uint32)
-    for opener, closer in zip(_OPENING, _CLOSING, strict=True):
-        closing[left == ord(opener)] = ord(closer)
-    return np.equal(closing, right) & (closing > 0)
+@cache
+def _mark_table() -> Marks:
+    """`Mark` bits by code point; the last stands for all beyond the basic plane."""
+    table = np.full(0x10000, Mark.SINGLE, np.uint16)
+    for chars, bits in (
+        (_STRONG, Mark.ANY | Mark.STRONG),
+        (_WEAK, Mark.ANY | Mark.WEAK),
+        (_COLONS, Mark.ANY),
+    ):
+        for char in chars:
+            table[ord(char)] |= bits
+    for number, (opener, closer) in enumerate(zip(_OPENING, _CLOSING, strict=True), start=1):
+        table[ord(opener)] |= number * Mark.OPENER
+        table[ord(closer)] |= number * Mark.CLOSER
+    return table
