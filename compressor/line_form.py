@@ -1,7 +1,8 @@
 """What the lines of a text look like: clearly code, possibly code, a setting, or a sentence.
 
 A line is judged by its form (share of symbols, how it begins and ends, indentation) and by its function
-words, which code hardly has. Inline code and URLs count as neither: a line that names many functions is still prose.
+words, which code hardly has. Inline code and URLs count as neither: a line that names many functions is still
+prose.
 """
 
 from __future__ import annotations

@@ -24,22 +24,22 @@ class WordIndex:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._hashes = np.append(hash_words(words), np.uint64(0))  # row -1: no word
-        self._tables: list[NDArray[np.int16]] = []
+        self._tables: list[tuple[int, NDArray[np.int16]]] = []
         left = np.arange(len(words), dtype=np.int16)
         for shift in _SHIFTS:
             table = np.full(1 << 16, _EMPTY, np.int16)
             slots = _slots(self._hashes[left], shift)
             table[slots] = left  # of colliding words the last stays
-            self._tables.append(table)
+            if len(left):
+                self._tables.append((shift, table))
             left = left[table[slots] != left]
         assert not len(left), "words collide in every table: add a shift"
 
     def rows(self, hashes: Hashes) -> Positions:
         """Row of each word, -1 where it is not in the list."""
         rows = np.full(len(hashes), _EMPTY, np.intp)
-        for table, shift in zip(self._tables, _SHIFTS, strict=True):
-            if (candidates := table[_slots(hashes, shift)]).max(initial=_EMPTY) == _EMPTY:
-                continue
+        for shift, table in self._tables:
+            candidates = table[_slots(hashes, shift)]
             found = (self._hashes[candidates] == hashes) & (candidates != _EMPTY)
             rows[found] = candidates[found]
         return rows
