@@ -1,14 +1,15 @@
 """Which words must survive, whatever their score: `forced` by the rules, `protected` by the spans.
 
 Forced are numbers with all that belongs to them, identifiers, negations with what they govern, words of
-restriction and duty, and the caller's literals. Every rule is vectorised over the words of the text and looks
-at that text alone; docs/force-keep.md lists the rules with examples.
+restriction and duty, labels at the beginning of a line, and the caller's literals. Every rule is vectorised
+over the words of the text and looks at that text alone; docs/force-keep.md lists the rules with examples.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from compressor.keep_labels import labels
 from compressor.keep_lexicon import lexicon
 from compressor.keep_negation import negations
 from compressor.keep_numbers import numbers
@@ -23,7 +24,7 @@ __all__ = ["forced", "protected_mask"]
 def forced(text: str, words: Words, params: CompressionParams) -> Bools:
     """Words that must stay, shape [n]; `words` are those of `text`."""
     kinds = lexicon().classes(words.hashes)
-    mask = identifiers(words) | negations(words, kinds)
+    mask = identifiers(words) | negations(words, kinds) | labels(words)
     if params.force_reserve_digit:
         mask |= numbers(words, kinds)
     for literal in params.force_tokens:
