@@ -77,7 +77,11 @@ class CompressionParams:
         for name, value in (("rate", self.rate), *(("rates", step.rate) for step in self.rates)):
             if not 0.0 < value <= 1.0:
                 raise ParamsError(f"{name} is {value!r}: must be above 0 and at most 1, e.g. 0.5")
-        for name, share in (("threshold", self.threshold), ("min_rate", self.min_rate), ("max_rate", self.max_rate)):
+        for name, share in (
+            ("threshold", self.threshold),
+            ("min_rate", self.min_rate),
+            ("max_rate", self.max_rate),
+        ):
             if share is not None and not 0.0 <= share <= 1.0:
                 raise ParamsError(f"{name} is {share!r}: must be between 0 and 1")
         if self.min_rate > self.max_rate:

@@ -46,17 +46,24 @@ class TokenCounter:
 
     def count(self, text: str) -> int:
         """Tokens in `text`."""
-        return len(self._encoding.encode_to_numpy(text, disallowed_special=()))
+        return len(self._encode(text))
 
     def weigh(self, text: str, words: Words) -> tuple[int, Ints]:
         """Tokens in `text`, and how many of them end inside each word or the gap before it, shape [n].
 
         Weights sum to the count, but for tokens of white space after the last word.
         """
-        tokens = self._encoding.encode_to_numpy(text, disallowed_special=())
+        tokens = self._encode(text)
         token_ends = np.cumsum(self._lengths[tokens])
         words_upto = np.searchsorted(token_ends, _byte_offsets(words.codes, words.ends), side="right")
         return len(tokens), np.diff(words_upto, prepend=0).astype(np.int32)
+
+    def _encode(self, text: str) -> NDArray[np.uint32]:
+        try:
+            return self._encoding.encode_to_numpy(text, disallowed_special=())
+        except UnicodeEncodeError:  # a lone surrogate: counted as U+FFFD, which is as long in UTF-8
+            clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return self._encoding.encode_to_numpy(clean, disallowed_special=())
 
 
 def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:
