@@ -155,7 +155,7 @@ def test_the_cpu_lock_takes_no_cuda_build_of_torch() -> None:
 def test_the_tools_are_locked_to_what_runs() -> None:
     cpu, dev = lock("cpu"), lock("dev")
     shared = cpu.keys() & dev.keys()
-    assert len(shared) > 10
+    assert shared
     assert {name: dev[name] for name in shared} == {name: cpu[name] for name in shared}
 
 

@@ -106,7 +106,6 @@ async def refused(port: int) -> None:
             except ConnectionRefusedError:
                 return
             writer.close()
-            await asyncio.sleep(0.01)
 
 
 class TestMemory:
