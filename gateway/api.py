@@ -15,7 +15,7 @@ from starlette.routing import Route
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, encoding_for
 from compressor.errors import CompressorError
 from compressor.explain import Explained, explain
-from compressor.flow import whole
+from compressor.flow import ENGINE_EPOCH, whole
 from compressor.types import Scores
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.services import Services
@@ -70,7 +70,10 @@ async def readyz(request: Request) -> Response:
     services = _services(request)
     degraded = services.degraded()
     status = "degraded" if degraded else "ready"
-    return JSONResponse({"status": status, "mode": services.kill_mode, "degraded": degraded})
+    engine = {"epoch": ENGINE_EPOCH, "fingerprint": services.engine.fingerprint}
+    return JSONResponse(
+        {"status": status, "mode": services.kill_mode, "degraded": degraded, "engine": engine}
+    )
 
 
 async def compress(request: Request) -> Response:

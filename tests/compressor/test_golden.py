@@ -1,0 +1,53 @@
+"""Golden bytes: the same text gives the same bytes for ever, within one engine epoch (law 3).
+
+A failure here means that an upgrade would rewrite conversations under way. If the change is meant, raise
+`flow.ENGINE_EPOCH` and take the new digests from the failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from compressor.flow import ENGINE_EPOCH, flow
+from compressor.params import CompressionParams, Protect, RateStep
+from compressor.types import Compressed
+from gateway.demo.conversation import text
+from tests.fakes import LengthScorer
+
+EPOCH = "1"
+CASES = {
+    "half": CompressionParams(rate=0.5),
+    "default": CompressionParams(rate=0.6, protect=Protect(head_tokens=64, tail_tokens=128)),
+    "budget": CompressionParams(target_tokens=300, force_tokens=("\n", "?"), drop_consecutive=True),
+    "threshold": CompressionParams(threshold=0.4, max_rate=0.7, tokenizer="cl100k_base"),
+    "table": CompressionParams(rates=(RateStep(0.9, 500), RateStep(0.3)), force_tokens=()),
+}
+GOLDEN = {
+    "meeting": "4346ed6a189f7ec2",
+    "document": "75c9964be0f5d53d",
+    "tool_result": "a7e84229914f33e1",
+    "meeting_ko": "d009fcb5b3f7ae3e",
+}
+
+
+def compressed(name: str, params: CompressionParams) -> str:
+    scorer = LengthScorer()
+    steps = flow(text(name), params)
+    try:
+        request = next(steps)
+        chunks = scorer.encode(request.text, request.words)
+        steps.send(scorer.merge(request.words, chunks, scorer.forward(chunks)))
+    except StopIteration as stop:
+        result: Compressed = stop.value
+        assert np.diff(result.kept.reshape(-1)).min() > 0
+        return result.text
+    raise AssertionError("a flow asks once")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_bytes_of_an_epoch_never_change(name: str) -> None:
+    digest = hashlib.sha256("\0".join(compressed(name, params) for params in CASES.values()).encode())
+    assert (ENGINE_EPOCH, digest.hexdigest()[:16]) == (EPOCH, GOLDEN[name])
