@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,8 +21,11 @@ from compressor.tokens import counter
 from compressor.types import Bools, Compressed, Ints, Scores, SkipReason, Span, Words
 from compressor.words import split
 
-FLOW_VERSION = "1"
-"""Names the byte behaviour of keep, select and render; with the words version it makes the engine epoch."""
+ENGINE_EPOCH = "1"
+"""Names the byte behaviour of words, keep, select and render: raised when golden bytes change, only then.
+
+Said by /pith/readyz, so that replicas can be told apart during a roll-out.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,15 +50,23 @@ class Analysis:
     regions: tuple[marks.Region, ...]
 
 
+Outcome: TypeAlias = Analysis | Compressed
+"""Of an analysis: what there is to choose from, or a finished result when the text is to be left whole."""
+
 Flow = Generator[ScoreRequest, Scores, Compressed]
 
 
-def flow(text: str, params: CompressionParams) -> Flow:
-    """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words."""
+def flow(text: str, params: CompressionParams, known: Outcome | None = None) -> Flow:
+    """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words.
+
+    `known` is what `analyse` found for text and parameters, if that was recorded; not for texts with marks.
+    """
+    if known is not None:
+        return (yield from _from_analysis(known, params))
     marked = marks.read(text) if params.marks else None
     if marked is None:
-        return (yield from _flow(text, params, ()))
-    inner = yield from _flow(marked.text, params, marked.regions)
+        return (yield from _from_analysis(analyse(text, params), params))
+    inner = yield from _from_analysis(analyse(marked.text, params, marked.regions), params)
     return Compressed(
         inner.text, inner.origin_tokens, inner.compressed_tokens, marked.original(inner.kept), inner.skip
     )
@@ -67,37 +79,35 @@ def whole(text: str, params: CompressionParams, skip: SkipReason) -> Compressed:
         tokens = counter(params.tokenizer).count(marked.text)
         return Compressed(marked.text, tokens, tokens, marked.visible, skip)
     tokens = counter(params.tokenizer).count(text)
-    return _whole(text, tokens, skip)
+    return left_whole(text, tokens, skip)
 
 
-def _whole(text: str, tokens: int, skip: SkipReason) -> Compressed:
+def left_whole(text: str, tokens: int, skip: SkipReason) -> Compressed:
+    """A text of so many tokens left as it is, and why."""
     return Compressed(text, tokens, tokens, np.array([[0, len(text)]], np.int32)[: len(text)], skip)
 
 
-def _flow(text: str, params: CompressionParams, regions: tuple[marks.Region, ...]) -> Flow:
-    analysis = analyse(text, params, regions)
+def _from_analysis(analysis: Outcome, params: CompressionParams) -> Flow:
     if isinstance(analysis, Compressed):
         return analysis
-    scores = yield ScoreRequest(text, analysis.words)
+    scores = yield ScoreRequest(analysis.text, analysis.words)
     return finish(analysis, scores, params)
 
 
-def analyse(
-    text: str, params: CompressionParams, regions: tuple[marks.Region, ...] = ()
-) -> Analysis | Compressed:
-    """All that needs no scores; a finished result when the text is to be left whole."""
+def analyse(text: str, params: CompressionParams, regions: tuple[marks.Region, ...] = ()) -> Outcome:
+    """All that needs no scores."""
     count = counter(params.tokenizer)
     words = split(text)
     origin_tokens, weights = count.weigh(text, words)
     if origin_tokens < params.min_tokens or not len(words):
-        return _whole(text, origin_tokens, "short")
+        return left_whole(text, origin_tokens, "short")
     spans = tuple(segments(text, words, params.protect))
     if params.structure_guard and is_structured(text, words, spans):
-        return _whole(text, origin_tokens, "structured")
+        return left_whole(text, origin_tokens, "structured")
     spans += tuple(_kept_regions(words, regions))
     protected = keep.protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
     if protected.all():
-        return _whole(text, origin_tokens, "short")
+        return left_whole(text, origin_tokens, "short")
     forced = keep.forced(text, words, params)
     return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions)
 
@@ -124,11 +134,11 @@ def finish(analysis: Analysis, scores: Scores, params: CompressionParams) -> Com
     kept, forced = choose(analysis, scores, params)
     spans = render.kept_spans(words, kept)
     if verify.broken_promise(words, spans, analysis.protected_spans, forced):
-        return _whole(text, analysis.origin_tokens, "verify_failed")
+        return left_whole(text, analysis.origin_tokens, "verify_failed")
     compressed = render.slice_text(text, spans)
     tokens = counter(params.tokenizer).count(compressed)
     if tokens >= analysis.origin_tokens:
-        return _whole(text, analysis.origin_tokens, "no_gain")
+        return left_whole(text, analysis.origin_tokens, "no_gain")
     return Compressed(compressed, analysis.origin_tokens, tokens, spans)
 
 

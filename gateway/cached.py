@@ -4,20 +4,24 @@ What is recorded is the score of every word of a whole text (uint16), under a ke
 the scorer's fingerprint; so every policy and every variant shares one forward pass, and the cache holds no
 text. What was stored first wins: selection uses what the store returns, so replicas that scored at the same
 time agree (law 3). Garbage in the cache is a miss.
+
+Beside the scores lies what was found in the text before scoring (`compressor.recorded`), which a new rate or
+threshold does not change either: it is more than half of what a recorded text costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
-from compressor.flow import Flow, flow, whole
+from compressor.flow import Flow, analyse, flow, whole
+from compressor.recorded import pack, subject, unpack
 from compressor.types import SCORE_ONE, CacheState, Scores
 from gateway.hashing import Secret
 from gateway.offload import Offload
@@ -54,16 +58,28 @@ class _Run:
     """One text's flow, and what it waits for or has come to."""
 
     text: str
-    steps: Flow
+    params: CompressionParams
+    steps: Flow = field(init=False)
+    analysis: bytes | None = None
+    """To be recorded."""
     request: ScoreRequest | None = None
     result: Compressed | None = None
     cache: CacheState = "hit"
 
-    def advance(self, answer: Answer, params: CompressionParams) -> None:
+    def begin(self, recorded: bytes | None) -> None:
+        """On to the first request, or to the result, from the recorded analysis if there is one."""
+        known = unpack(recorded, self.text) if recorded is not None else None
+        if known is None and not self.params.marks:
+            known = analyse(self.text, self.params)
+            self.analysis = pack(known)
+        self.steps = flow(self.text, self.params, known)
+        self.advance(None)
+
+    def advance(self, answer: Answer) -> None:
         """On to the next request or to the result."""
         try:
             if isinstance(answer, ScoringError):
-                self.result = whole(self.text, params, answer.skip)
+                self.result = whole(self.text, self.params, answer.skip)
             else:
                 self.request = next(self.steps) if answer is None else self.steps.send(answer)
         except StopIteration as stop:
@@ -95,6 +111,9 @@ class CachedCompressor:
                 return await asyncio.shield(work)
         except TimeoutError:  # the work goes on and its scores are recorded: the next conversation profits
             return await asyncio.to_thread(lambda: [whole(text, params, "deadline") for text in texts])
+        except asyncio.CancelledError:  # the client has left: what is queued for it is dropped
+            work.cancel()
+            raise
 
     async def _compress(
         self, texts: Sequence[str], params: CompressionParams, tenant: str, deadline_s: float | None
@@ -102,18 +121,30 @@ class CachedCompressor:
         loop = asyncio.get_running_loop()
         deadline = None if deadline_s is None else loop.time() + deadline_s
         size = sum(map(len, texts))
-        runs = pending = [_Run(text, flow(text, params)) for text in texts]
-        answers: list[Answer] = [None] * len(runs)
-        while pending:
-            await self._offload(size, _advance_all, pending, answers, params)
-            pending = [run for run in runs if run.result is None]
+        runs = [_Run(text, params) for text in texts]
+        await self._begin(runs, params, tenant)
+        while pending := [run for run in runs if run.result is None]:
             left_s = None if deadline is None else max(0.0, deadline - loop.time())
             answers = await self._answers(pending, tenant, left_s)
+            await self._offload(size, _advance_all, pending, answers)
         return [run.result for run in runs if run.result is not None]
+
+    async def _begin(self, runs: Sequence[_Run], params: CompressionParams, tenant: str) -> None:
+        """Every run to its first request or its result; new analyses are recorded."""
+        size = sum(len(run.text) for run in runs)
+        keys = await self._offload(size, self._keys, b"analysis", runs, tenant, subject(params))
+        values = await self._cache.get_many(keys)
+        await self._offload(size, _begin_all, runs, values)
+        for key, run in zip(keys, runs, strict=True):
+            if run.analysis is not None:
+                await self._cache.put_if_absent(key, run.analysis, SCORES_TTL_S)
 
     async def _answers(self, runs: Sequence[_Run], tenant: str, deadline_s: float | None) -> list[Answer]:
         """The recorded scores of each text, or the engine's, which are recorded."""
-        keys = await self._offload(sum(len(run.text) for run in runs), self._keys, runs, tenant)
+        size = sum(len(run.text) for run in runs)
+        keys = await self._offload(
+            size, self._keys, b"scores", runs, tenant, self._engine.fingerprint.encode()
+        )
         values = await self._cache.get_many(keys)
         answers: list[Answer] = [_read(value, run) for value, run in zip(values, runs, strict=True)]
         missing = [i for i, answer in enumerate(answers) if answer is None]
@@ -127,18 +158,16 @@ class CachedCompressor:
             )
         return answers
 
-    def _keys(self, runs: Sequence[_Run], tenant: str) -> list[bytes]:
-        fingerprint = self._engine.fingerprint.encode()
+    def _keys(self, kind: bytes, runs: Sequence[_Run], tenant: str, subject: bytes) -> list[bytes]:
+        """Where something about each text is recorded; `subject` is what it depends on besides the text."""
         return [
-            self._secret.keyed(
-                b"scores", tenant.encode(), run.text.encode("utf-8", "surrogatepass"), fingerprint
-            )
+            self._secret.keyed(kind, tenant.encode(), run.text.encode("utf-8", "surrogatepass"), subject)
             for run in runs
         ]
 
     async def _record(self, key: bytes, run: _Run, scores: Scores) -> Scores:
         """The scores in force: those stored first."""
-        stored = _read(await self._cache.put_if_absent(key, _pack(scores), SCORES_TTL_S), run)
+        stored = _read(await self._cache.put_if_absent(key, _pack_scores(scores), SCORES_TTL_S), run)
         return scores if stored is None else stored
 
     def _record_late(self, missing: Sequence[tuple[bytes, _Run]], index: int, scores: Scores) -> None:
@@ -152,12 +181,17 @@ class CachedCompressor:
         return task
 
 
-def _advance_all(runs: Sequence[_Run], answers: Sequence[Answer], params: CompressionParams) -> None:
+def _begin_all(runs: Sequence[_Run], recorded: Sequence[bytes | None]) -> None:
+    for run, value in zip(runs, recorded, strict=True):
+        run.begin(value)
+
+
+def _advance_all(runs: Sequence[_Run], answers: Sequence[Answer]) -> None:
     for run, answer in zip(runs, answers, strict=True):
-        run.advance(answer, params)
+        run.advance(answer)
 
 
-def _pack(scores: Scores) -> bytes:
+def _pack_scores(scores: Scores) -> bytes:
     return _FORMAT + scores.astype("<u2").tobytes()
 
 

@@ -63,6 +63,19 @@ class OtherReplicasCache:
         return self._answer(value)
 
 
+class RecordingCache:
+    """A store one can look into."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self.kept.get(key) for key in keys]
+
+    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
+        return self.kept.setdefault(key, value)
+
+
 @pytest.fixture
 async def offload() -> AsyncIterator[Offload]:
     offload = Offload(threads=1)
@@ -85,6 +98,30 @@ async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engi
     [second] = await cached.compress([TEXT], CompressionParams(rate=0.7))
     assert (first.cache, second.cache, engine.n_scored) == ("miss", "hit", 1)
     assert len(first.text) < len(second.text) < len(TEXT)
+
+
+async def test_a_new_rate_finds_the_analysis_recorded(offload: Offload, engine: FakeEngine) -> None:
+    cache = RecordingCache()
+    cached = CachedCompressor(engine, cache, Secret(b"s" * 32), offload)
+    structured = "```\n" + TEXT + "\n```"
+    await cached.compress([TEXT, structured], HALF)
+    assert len(cache.kept) == 3  # two analyses and the scores of the one that wanted some
+    more = await cached.compress([TEXT, structured], CompressionParams(rate=0.7))
+    assert len(cache.kept) == 3
+    fresh = CachedCompressor(engine, RecordingCache(), Secret(b"s" * 32), offload)
+    expected = await fresh.compress([TEXT, structured], CompressionParams(rate=0.7))
+    assert [(one.text, one.skip) for one in more] == [(one.text, one.skip) for one in expected]
+    await cached.compress([TEXT], CompressionParams(rate=0.7, force_tokens=("subject",)))
+    assert len(cache.kept) == 4  # another analysis, the same scores
+
+
+async def test_texts_with_marks_are_analysed_anew(cached: CachedCompressor, engine: FakeEngine) -> None:
+    marked = f"<pith keep>never drop this</pith> {TEXT}"
+    params = CompressionParams(rate=0.3, marks=True)
+    [first], [second] = await cached.compress([marked], params), await cached.compress([marked], params)
+    assert first.text == second.text
+    assert first.text.startswith("never drop this ")
+    assert (second.cache, engine.n_scored) == ("hit", 1)
 
 
 async def test_tenants_and_fingerprints_share_nothing(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -110,6 +147,8 @@ async def test_trouble_is_a_reason_on_the_result(cached: CachedCompressor, engin
 
 async def test_what_the_store_holds_is_what_is_used(engine: FakeEngine, offload: Offload) -> None:
     def reverse(value: bytes) -> bytes:
+        if not value.startswith(b"1"):
+            return value  # no scores
         return value[:1] + (SCORE_ONE - np.frombuffer(value, "<u2", offset=1)).astype("<u2").tobytes()
 
     own = CachedCompressor(engine, OtherReplicasCache(lambda value: value), Secret(b"s" * 32), offload)

@@ -1,0 +1,119 @@
+"""compressor.recorded: an analysis comes back as it was, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressor.flow import Analysis, Outcome, analyse
+from compressor.marks import Region
+from compressor.params import CompressionParams, Protect, RateStep
+from compressor.recorded import pack, subject, unpack
+from compressor.types import Compressed
+from tests.compressor.texts import clean_texts
+
+PARAMS = CompressionParams(force_tokens=("\n", "?"), protect=Protect(head_tokens=2, tail_tokens=3))
+TEXT = "In 2026 the review did not begin before 10:00, see https://example.com/a for details of it all. " * 4
+
+
+def analysed(text: str = TEXT) -> Analysis:
+    found = analyse(text, PARAMS)
+    assert isinstance(found, Analysis)
+    return found
+
+
+def assert_equal(one: Outcome | None, other: Outcome) -> None:
+    if isinstance(other, Compressed):
+        assert isinstance(one, Compressed)
+        assert (one.text, one.skip, one.origin_tokens) == (other.text, other.skip, other.origin_tokens)
+        return
+    assert isinstance(one, Analysis)
+    assert (one.text, one.origin_tokens) == (other.text, other.origin_tokens)
+    assert (one.protected_spans, one.regions) == (other.protected_spans, other.regions)
+    for mine, theirs in (
+        (one.weights, other.weights),
+        (one.protected, other.protected),
+        (one.forced, other.forced),
+        (one.words.starts, other.words.starts),
+    ):
+        assert mine.dtype == theirs.dtype
+        assert mine.tolist() == theirs.tolist()
+
+
+@given(clean_texts, st.integers(0, 20))
+def test_it_comes_back(text: str, min_tokens: int) -> None:
+    found = analyse(text, replace(PARAMS, min_tokens=min_tokens))
+    value = pack(found)
+    assert value is not None
+    assert_equal(unpack(value, text), found)
+
+
+def test_structured_texts_come_back() -> None:
+    text = "```\n" + "x = compute(y)\n" * 20 + "```"
+    found = analyse(text, PARAMS)
+    assert isinstance(found, Compressed)
+    value = pack(found)
+    assert value is not None
+    assert_equal(unpack(value, text), found)
+
+
+def test_it_holds_no_text() -> None:
+    value = pack(analysed())
+    assert value is not None
+    assert b"review" not in value
+
+
+def test_marks_and_absurd_weights_are_not_recorded() -> None:
+    assert pack(replace(analysed(), regions=(Region(0, 3, None),))) is None
+    assert pack(replace(analysed(), weights=analysed().weights + np.int32(1 << 16))) is None
+
+
+def test_another_text_has_other_words() -> None:
+    value = pack(analysed())
+    assert value is not None
+    assert unpack(value, TEXT + "more") is None
+
+
+@given(st.data())
+def test_spoilt_bytes_are_none(data: st.DataObject) -> None:
+    value = pack(analysed())
+    assert value is not None
+    at = data.draw(st.integers(0, len(value) - 1))
+    spoilt = value[:at] + bytes([value[at] ^ data.draw(st.integers(1, 255))]) + value[at + 1 :]
+    assert unpack(spoilt, TEXT) is None
+    assert unpack(value[:at], TEXT) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PARAMS, rate=0.2),
+        replace(PARAMS, rates=(RateStep(0.3),)),
+        replace(PARAMS, target_tokens=5),
+        replace(PARAMS, threshold=0.5, min_rate=0.1, max_rate=0.9),
+        replace(PARAMS, drop_consecutive=True),
+    ],
+)
+def test_what_chooses_words_changes_no_analysis(other: CompressionParams) -> None:
+    assert subject(other) == subject(PARAMS)
+    assert_equal(analyse(TEXT, other), analysed())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PARAMS, min_tokens=1),
+        replace(PARAMS, structure_guard=False),
+        replace(PARAMS, protect=Protect(urls=False)),
+        replace(PARAMS, force_tokens=()),
+        replace(PARAMS, force_reserve_digit=False),
+        replace(PARAMS, tokenizer="cl100k_base"),
+        replace(PARAMS, marks=True),
+    ],
+)
+def test_what_protects_or_counts_does(other: CompressionParams) -> None:
+    assert subject(other) != subject(PARAMS)
