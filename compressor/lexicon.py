@@ -37,8 +37,11 @@ _LOADING = Lock()
 _PLANE = 0x10000
 _SLOT_BITS = 19
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_MIXED_MARGIN = 6
-"""Mean Zipf tenths by which the best Latin language must lead, else the two best are read together."""
+_MIXED_MARGIN = 12
+"""Mean Zipf tenths a word by which the best Latin language must lead, else the two best are read together.
+
+Of 929 English texts of 150 words 99 % lead by more than 13.9; half English and half French ones by 1 to 9.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

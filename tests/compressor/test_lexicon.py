@@ -111,18 +111,10 @@ def test_no_words_at_all_still_name_a_language() -> None:
     assert frequency().latin_languages(np.zeros(0, np.int32), np.zeros(0, np.int64))[0] == "en"
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=50))
-def test_a_row_leads_back_to_the_word_it_was_found_by(hashes: list[int]) -> None:
-    table = frequency()
-    known = table.keys[:: max(1, len(table.keys) // 50)]
-    rows = table.rows(np.array(hashes, np.uint64))
-    assert rows.shape == (len(hashes),)
-    assert (
-        (rows == 0).mean() >= 0.9 if hashes else True
-    )  # 209,000 of 2**64: a chance hit is out of the question
-    assert len(np.unique(table.tenths[0])) == 1
-    assert table.tenths[0, 0] == 0
-    assert len(known) > 0
+@given(st.lists(st.integers(1, 2**64 - 1), max_size=50))
+def test_hashes_of_no_listed_word_are_unknown(hashes: list[int]) -> None:
+    # 209,000 words of 2**64 hashes: a chance hit is out of the question
+    assert not frequency().rows(np.array(hashes, np.uint64)).any()
 
 
 def test_threads_that_ask_together_get_the_same_table() -> None:
@@ -141,9 +133,7 @@ def test_japanese_particles_are_cut_off_nouns(particle: str) -> None:
     assert not cohesion().is_cohesive(codes_of(nouns), codes_of(particle * len(nouns))).any()
 
 
-@pytest.mark.parametrize(
-    "word", ["经济", "經濟", "中华人民共和国", "可能性", "政府", "食べ", "使わ", "という"]
-)
+@pytest.mark.parametrize("word", ["经济", "經濟", "中华人民共和国", "可能性", "政府", "食べ", "使わ", "いう"])
 def test_words_hold_together(word: str) -> None:
     assert cohesion().is_cohesive(codes_of(word[:-1]), codes_of(word[1:])).all()
 
