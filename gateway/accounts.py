@@ -66,11 +66,11 @@ class Account:
             self.watch.add("first_byte", outcome.first_byte_s)
         self.watch.add("upstream", outcome.total_s)
         self.watch.add("total", self.watch.elapsed_s)
-        entry = self._entry(plan, outcome, tap.usage or _estimated(plan, tap))
+        entry = self.entry(plan, outcome, tap.usage or _estimated(plan, tap))
         self.services.ledger.record(entry)
         logger.info("request", extra={"entry": entry})
 
-    def _entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
+    def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
         decision, request = plan.decision, plan.request
         model = request.model if request else None
         price = self.services.prices.price(model)

@@ -8,12 +8,14 @@ reason is recorded.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 from compressor import encoding_for, marks
 from gateway.accounts import Account
+from gateway.client import ClientWatch
 from gateway.dialects import ChatRequest, Dialect, TextSite
 from gateway.incoming import Incoming
 from gateway.passthrough import ASGIReceive, ASGISend, ClientGone, read_body
@@ -31,6 +33,11 @@ logger = logging.getLogger(__name__)
 MESSAGE_TOKENS = 3
 """What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
 
+SHED_SHARE = 0.25
+"""Of the deadline: when work has waited so long for a thread, new requests go on unread (`overloaded`). Each
+takes its turn there several times. The one place where law 4 gives way to law 6: a turn that is shed goes on
+whole, and the next one as the conversation always did."""
+
 _TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
 """When nothing was compressed for several reasons, the first of these is the one reported."""
 
@@ -43,38 +50,60 @@ async def handle(
     try:
         with account.watch.stage("read"):
             body = await read_body(receive, services.config.max_body_bytes)
+        if isinstance(body, bytes):
+            async with ClientWatch(receive, b""):  # what is queued for a client that leaves is dropped
+                plan = await plan_or_original(incoming, body, services, dialect, account.watch)
+        else:
+            plan = Plan(body, skip="too_large")
     except ClientGone:
         account.close_unanswered()
         return
-    if isinstance(body, bytes):
-        plan = await _plan_or_original(incoming, body, services, dialect, account.watch)
-    else:
-        plan = Plan(body, skip="too_large")
+    except asyncio.CancelledError:  # the server stops
+        account.close_unanswered()
+        raise
     await account.answer(plan, receive, send)
 
 
-async def _plan_or_original(
+async def plan_or_original(
     incoming: Incoming, body: bytes, services: Services, dialect: Dialect, watch: Stopwatch
 ) -> Plan:
+    """Everything that is decided before a byte is sent; whatever fails, the body as it came."""
+    request: ChatRequest | str | None = None
     try:
-        return await make_plan(incoming, body, services, dialect, watch)
+        request = await _parse(incoming, body, services, dialect, watch)
+        if isinstance(request, str):
+            return Plan(body, skip=request)
+        if services.kill_mode == "off":
+            return Plan(body, skip="off", request=request)
+        return await _plan(incoming, body, request, services, dialect, watch)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
-        return Plan(body, skip="scorer_down")
+        return Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
 
 
-async def make_plan(
+async def _parse(
     incoming: Incoming, body: bytes, services: Services, dialect: Dialect, watch: Stopwatch
-) -> Plan:
-    """Everything that is decided before a byte is sent."""
-    if services.kill_mode == "off":
-        return Plan(body, skip="off")
+) -> ChatRequest | str:
+    """What the body says, or why nobody looked. Where the model decides on the route, it is always read."""
+    if not services.routes_by_model:
+        if services.kill_mode == "off":
+            return "off"
+        if services.offload.is_behind(len(body), SHED_SHARE * services.deadline_s):
+            return "overloaded"
     if incoming.is_encoded:
-        return Plan(body, skip="unparsable")
+        return "unparsable"
     with watch.stage("parse"):
-        request = await services.offload(len(body), dialect.parse, body)
-    if isinstance(request, str):
-        return Plan(body, skip=request)
+        return await services.offload(len(body), dialect.parse, body)
+
+
+async def _plan(
+    incoming: Incoming,
+    body: bytes,
+    request: ChatRequest,
+    services: Services,
+    dialect: Dialect,
+    watch: Stopwatch,
+) -> Plan:
     with watch.stage("decide"):
         conversation, decision = await _decide(incoming, body, request, services)
     plan = Plan(body, skip=decision.skip, decision=decision, request=request, conversation=conversation)
@@ -84,7 +113,7 @@ async def make_plan(
         tokenizer, _ = encoding_for(request.model)
         texts = [_text(site, body, decision, tokenizer) for site in request.texts]
         finished = await services.texts.finish(
-            _scope(incoming, decision), conversation, texts, services.config.compressor.deadline_ms / 1e3
+            _scope(incoming, decision), conversation, texts, services.deadline_s
         )
     with watch.stage("splice"):
         plan = _describe(plan, texts, finished, tokenizer)

@@ -59,6 +59,16 @@ class Services:
         """No request is treated more strongly than this."""
         return self.switch.mode
 
+    @property
+    def deadline_s(self) -> float:
+        """Most a request waits for scores."""
+        return self.config.compressor.deadline_ms / 1e3
+
+    @property
+    def routes_by_model(self) -> bool:
+        """Whether a request's body has to be read to know where it goes."""
+        return any(route.model is not None for route in self.config.routes)
+
     def upstream_for(self, path: str, model: str | None) -> Upstream:
         """Where a request goes."""
         return self.upstreams[self.config.upstream_for(path, model)]
