@@ -114,9 +114,6 @@ class CachedCompressor:
         except asyncio.CancelledError:  # the client has left: what is queued for it is dropped
             work.cancel()
             raise
-        except asyncio.CancelledError:  # the client has left: what is queued for it is dropped
-            work.cancel()
-            raise
 
     async def _compress(
         self, texts: Sequence[str], params: CompressionParams, tenant: str, deadline_s: float | None
