@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.lexicon import LANGUAGES, fingerprint
-from compressor.scorers.frequency_features import Marks, features
+from compressor.scorers.frequency_features import features
+from compressor.scorers.frequency_marks import Marks
 from compressor.scorers.frequency_pairs import level_pairs
 from compressor.scorers.frequency_roles import read_roles
 from compressor.scorers.frequency_types import Types, find_types

@@ -6,41 +6,30 @@ Whole-number arithmetic throughout, so that the same text gives the same feature
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.chars import BASE, folded
+from compressor.scorers.frequency_marks import Marks, Sign, Stretches, has
 from compressor.scorers.frequency_roles import Role
 from compressor.scorers.frequency_types import ENDINGS, Types
-from compressor.types import Bools, Codes, Ints, Words
+from compressor.types import Bools, Ints, Words
 from compressor.words import Flag
 
-STOPS = ".!?。！？…‥｡"
-OPENING = "([{<（「『【《〈“‘«"
-CLOSING = ")]}>）」』】》〉”’»"
-QUOTES = "\"'`"
 _SUFFIXES = (
-    "ly",
-    "ng",
-    "ed",
-    "on",
-    "nt",
-    "es",
-    "er",
-    "st",
-    "al",
-    "us",
-    "ve",
-    "le",
-    "ty",
-    "ss",
-    "ce",
-    "te",
-    "ic",
-    "ry",
+    *("ly", "ng", "ed", "on", "nt", "es", "er", "st", "al"),
+    *("us", "ve", "le", "ty", "ss", "ce", "te", "ic", "ry"),
 )
+_PUNCTUATION_SHAPES = (
+    (7, Sign.RULE),
+    (6, Sign.QUOTE),
+    (5, Sign.CLOSING),
+    (4, Sign.OPENING),
+    (3, Sign.COLON),
+    (2, Sign.COMMA),
+)
+"""Shapes of punctuation by its first character; of several the one listed last."""
 _ZIPF_BINS = 17
 _SCRIPTS = 3
 _KINDS = 11 + len(Role) - 1
@@ -71,61 +60,6 @@ SIZES: Mapping[str, int] = {
 """Features and how many values each can take."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Marks:
-    """What a word is by its characters alone."""
-
-    first: Codes
-    last: Codes
-    is_newline: Bools
-    is_punct: Bools
-    is_digit: Bools
-    is_word: Bools
-    """Has a letter."""
-    is_stop: Bools
-    """Punctuation that ends a sentence."""
-
-    @classmethod
-    def of(cls, words: Words) -> Marks:
-        """The marks of a text's words."""
-        flags, first, last = words.flags, words.codes[words.starts], words.codes[words.ends - 1]
-        is_punct = (flags & Flag.PUNCT) != 0
-        return cls(
-            first=first,
-            last=last,
-            is_newline=(flags & Flag.NEWLINE) != 0,
-            is_punct=is_punct,
-            is_digit=(flags & Flag.HAS_DIGIT) != 0,
-            is_word=(flags & Flag.HAS_LETTER) != 0,
-            is_stop=is_punct & (is_any(first, STOPS) | is_any(last, STOPS)),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretches:
-    """Consecutive stretches of words, such as the sentences or the lines of a text."""
-
-    first: NDArray[np.intp]
-    """First word of each stretch."""
-    of: NDArray[np.intp]
-    """Stretch of each word."""
-    place: NDArray[np.intp]
-    """Words before it in its stretch."""
-
-    @classmethod
-    def ending_at(cls, is_end: Bools) -> Stretches:
-        """The stretches that end with the words flagged."""
-        begins = np.append(True, is_end[:-1])
-        first = np.flatnonzero(begins)
-        of = np.cumsum(begins) - 1
-        return cls(first, of, np.arange(len(is_end)) - first[of])
-
-    def sums(self, values: NDArray[np.generic]) -> NDArray[np.int64]:
-        """Sum over each stretch."""
-        totals: NDArray[np.int64] = np.add.reduceat(values.astype(np.int64), self.first)
-        return totals
-
-
 def features(words: Words, types: Types) -> dict[str, NDArray[np.intp]]:
     """One array of indices per entry of SIZES, each of shape [n]; n must be positive."""
     marks = Marks.of(words)
@@ -143,11 +77,6 @@ def features(words: Words, types: Types) -> dict[str, NDArray[np.intp]]:
         **_of_line(words, marks, lines),
         "repeated_line": _repeated_lines(words, marks, lines).astype(np.intp),
     }
-
-
-def is_any(codes: Codes, chars: str) -> Bools:
-    """Which characters are among `chars`."""
-    return np.isin(codes, np.frombuffer(chars.encode("utf-32-le"), np.uint32))
 
 
 def _of_word(words: Words, types: Types, marks: Marks, sentences: Stretches) -> dict[str, NDArray[np.intp]]:
@@ -183,15 +112,8 @@ def _shapes(words: Words, marks: Marks, place: NDArray[np.intp]) -> NDArray[np.i
     """0 newline, 1–8 punctuation, 9–10 digits, 11–19 words by script, joiners and case."""
     first, last, flags = marks.first, marks.last, words.flags
     punct = np.full(len(words), 8, np.intp)
-    for shape, chars in (
-        (7, "#*-=|_~>•+"),
-        (6, QUOTES),
-        (5, CLOSING),
-        (4, OPENING),
-        (3, ":：;；"),
-        (2, ",，、"),
-    ):
-        punct[is_any(first, chars)] = shape
+    for shape, sign in _PUNCTUATION_SHAPES:
+        punct[has(marks.first_signs, sign)] = shape
     punct[marks.is_stop] = 1
     is_upper, is_title = (flags & Flag.UPPER) != 0, (flags & Flag.TITLE) != 0
     is_inner = (flags & Flag.INNER) != 0
@@ -265,8 +187,8 @@ def _of_sentence(marks: Marks, types: Types, sentences: Stretches) -> dict[str, 
     n_words = sentences.sums(marks.is_word | marks.is_digit)
     last = np.append(sentences.first[1:], len(worth)) - 1
     end = marks.is_stop[last].astype(np.intp)
-    end[is_any(marks.first[last], "?？")] = 2
-    end[is_any(marks.first[last], "!！")] = 3
+    end[has(marks.first_signs[last], Sign.QUESTION)] = 2
+    end[has(marks.first_signs[last], Sign.EXCLAMATION)] = 3
     return {
         "density": np.clip(sentences.sums(worth) // np.maximum(n_words, 1) // 4, 0, 9)[sentences.of],
         "sentence_words": _log_bin(n_words, 8)[sentences.of],
@@ -277,15 +199,15 @@ def _of_sentence(marks: Marks, types: Types, sentences: Stretches) -> dict[str, 
 
 def _of_line(words: Words, marks: Marks, lines: Stretches) -> dict[str, NDArray[np.intp]]:
     """Where in its line the word stands, and the kind of line: heading, list, numbered, labelled, markup."""
-    head = marks.first[lines.first]
-    is_colon = marks.is_punct & is_any(marks.first, ":：") & (lines.place > 0) & (lines.place <= 3)
+    head = marks.first_signs[lines.first]
+    is_colon = marks.is_punct & has(marks.first_signs, Sign.LABEL) & (lines.place > 0) & (lines.place <= 3)
     kind = np.select(
         [
-            is_any(head, "#"),
-            is_any(head, "-*•+") & marks.is_punct[lines.first],
+            has(head, Sign.HASH),
+            has(head, Sign.BULLET) & marks.is_punct[lines.first],
             marks.is_digit[lines.first],
             lines.sums(is_colon) > 0,
-            is_any(head, "|<>`{[("),
+            has(head, Sign.MARKUP),
         ],
         [1, 2, 3, 4, 5],
         0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.scorers.frequency_features import CLOSING, OPENING, QUOTES, Marks, Stretches, is_any
+from compressor.scorers.frequency_marks import Marks, Sign, Stretches, has
 from compressor.types import Scores, Words
 
 
@@ -28,15 +28,17 @@ def level_pairs(words: Words, marks: Marks, scores: Scores) -> Scores:
 
 def _pairs(words: Words, marks: Marks, lines: Stretches) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and second mark of each pair, both in one line and something between them."""
-    is_open = marks.is_punct & (is_any(marks.first, OPENING) | is_any(marks.last, OPENING))
-    is_close = marks.is_punct & ~is_open & (is_any(marks.first, CLOSING) | is_any(marks.last, CLOSING))
+    is_open = marks.is_punct & has(marks.first_signs | marks.last_signs, Sign.OPENING)
+    is_close = marks.is_punct & ~is_open & has(marks.first_signs | marks.last_signs, Sign.CLOSING)
     at = np.flatnonzero(is_open | is_close)
     # the depth of a closing mark is taken before it closes: a pair's marks are at one depth
     depth = np.cumsum(is_open[at].astype(np.int64) - is_close[at]) + is_close[at]
     order = np.lexsort((at, depth, lines.of[at]))
     bracket = at[order]
     is_pair = is_open[bracket[:-1]] & is_close[bracket[1:]] & (depth[order][:-1] == depth[order][1:])
-    quote = np.flatnonzero(marks.is_punct & is_any(marks.first, QUOTES) & (words.ends - words.starts == 1))
+    quote = np.flatnonzero(
+        marks.is_punct & has(marks.first_signs, Sign.QUOTE) & (words.ends - words.starts == 1)
+    )
     quote = quote[np.lexsort((quote, words.codes[words.starts[quote]], lines.of[quote]))]
     is_quoted = _alternate(words, lines, quote)
     first = np.concatenate([bracket[:-1][is_pair], quote[:-1][is_quoted]])

@@ -179,6 +179,8 @@ def _strip_endings(
     """
     stems = words.hashes[at].copy()
     endings = np.zeros(len(at), np.uint8)
+    if not len(some):
+        return stems, endings
     starts, ends, whole = words.starts[at[some]], words.ends[at[some]], stems[some]
     lengths = ends - starts
     tail = np.zeros(len(some), np.uint64)
