@@ -17,7 +17,7 @@ from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.incoming import Incoming
 from gateway.passthrough import request_body
 from gateway.plan import Plan
-from gateway.services import Services, open_services
+from gateway.services import POLL_S, Services, open_services
 from policies.schema import Mode
 
 DIALECTS: dict[tuple[str, str], Dialect] = {
@@ -29,12 +29,22 @@ DIALECTS: dict[tuple[str, str], Dialect] = {
 OWN_PREFIX = "/pith/"
 
 
-def create_app(config: Config, scorer: Scorer, read_mode: Callable[[], Mode] | None = None) -> ASGIApp:
-    """The gateway. Its lifespan opens and closes everything; `read_mode` reads the kill switch anew."""
+def create_app(
+    config: Config,
+    scorer: Scorer,
+    read_mode: Callable[[], Mode] | None = None,
+    *,
+    poll_s: float = POLL_S,
+) -> ASGIApp:
+    """The gateway. Its lifespan opens and closes everything.
+
+    `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_services(config, scorer, read_mode or (lambda: config.mode)) as services:
+        modes = read_mode or (lambda: config.mode)
+        async with open_services(config, scorer, modes, poll_s=poll_s) as services:
             app.state.services = services
             yield
 

@@ -97,7 +97,7 @@ def load(config: Config) -> Scorer:
 
 @asynccontextmanager
 async def open_services(
-    config: Config, scorer: Scorer, read_mode: Callable[[], Mode]
+    config: Config, scorer: Scorer, read_mode: Callable[[], Mode], *, poll_s: float = POLL_S
 ) -> AsyncIterator[Services]:
     """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost."""
     async with AsyncExitStack() as stack:
@@ -117,7 +117,7 @@ async def open_services(
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.aclose)
         switch = KillSwitch(config.mode, read_mode)
-        for work in (watch(policies, POLL_S, lambda: _say(policies)), _watch_mode(switch)):
+        for work in (watch(policies, poll_s, lambda: _say(policies)), _watch_mode(switch, poll_s)):
             stack.callback(asyncio.create_task(work).cancel)
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
@@ -147,9 +147,9 @@ def _open_upstreams(config: Config) -> dict[str, Upstream]:
     }
 
 
-async def _watch_mode(switch: KillSwitch) -> None:
+async def _watch_mode(switch: KillSwitch, poll_s: float) -> None:
     while True:
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(poll_s)
         await asyncio.to_thread(switch.reload)
 
 
