@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.config import Config
 from gateway.config import load as load_config
+from gateway.errors import ConfigError
 from gateway.logs import configure
 from gateway.server import serve as run
 from gateway.services import load
@@ -52,9 +58,49 @@ def serve(
         return load_config(path, os.environ, flags)
 
     config = read()
+    check_address(config.listen.host, config.listen.port)
     configure(sys.stderr)
     app = create_app(config, load(config), lambda: read().mode)
-    run(app, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
+    with starting(app) as watched:
+        run(watched, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
+
+
+@contextmanager
+def starting(app: ASGIApp) -> Iterator[ASGIApp]:
+    """The application; a start it refuses is raised here in its own words, not as the server's exit code."""
+    faults: list[Exception] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as fault:
+            if scope["type"] == "lifespan":
+                faults.append(fault)
+            raise
+
+    try:
+        yield watched
+    except SystemExit:
+        if faults:
+            raise faults[0] from None
+        raise
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises ConfigError where nobody could listen, before anything slow is loaded."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        remedy = (
+            "stop what listens there, or choose another with --port"
+            if error.errno == errno.EADDRINUSE
+            else "listen.host must be an address of this machine"
+        )
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}; {remedy}") from error
 
 
 def _greet(config: Config, port: int) -> None:
