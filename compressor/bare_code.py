@@ -12,7 +12,7 @@ import numpy as np
 from compressor.code_spans import group, line_spans
 from compressor.line_form import LineForm
 from compressor.lines import Lines
-from compressor.spans import Positions, protected_mask
+from compressor.spans import Positions, protected_mask, sums_before
 from compressor.types import Bools, Span
 
 _FEWEST = 3
@@ -35,8 +35,10 @@ def bare_code(text: str, lines: Lines, quoted: Sequence[Span] = ()) -> list[Span
     clear = form.is_clear() | _diff_lines(text, lines)
     settings = form.is_setting() & ~clear
     clear |= settings
-    member = clear | form.is_likely() | _docstring_lines(text, lines)
     full = ~lines.is_blank
+    if (clear & full).sum() < _FEWEST:
+        return []
+    member = clear | form.is_likely() | _docstring_lines(text, lines)
     is_prose = form.is_prose & ~member
     if _is_file(clear, member, full):
         inside = np.flatnonzero(full & ~is_prose)
@@ -55,7 +57,7 @@ def _is_file(clear: Bools, member: Bools, full: Bools) -> bool:
 
 def _sums(mask: Bools, first: Positions, past: Positions) -> Positions:
     """How many lines of each range are in the mask."""
-    total = np.append(0, np.cumsum(mask))
+    total = sums_before(mask)
     return np.asarray(total[past] - total[first])
 
 

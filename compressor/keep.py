@@ -14,7 +14,7 @@ from compressor.keep_lexicon import lexicon
 from compressor.keep_negation import negations
 from compressor.keep_numbers import numbers
 from compressor.params import CompressionParams
-from compressor.spans import Positions, covering, first_codes, protected_mask, words_at
+from compressor.spans import CharSet, Positions, covering, first_codes, protected_mask, words_at
 from compressor.types import Bools, Codes, Words
 from compressor.words import Flag
 
@@ -60,13 +60,13 @@ def identifiers(words: Words) -> Bools:
     mask[words_at(words, _inner_dots(codes))] = True
     inner = np.flatnonzero((words.flags & Flag.INNER) != 0)
     first, second = first_codes(words, inner), first_codes(words, inner, 1)
-    is_name = np.isin(first, _SIGILS) | ((first == ord("-")) & (second == ord("-")))
+    is_name = _SIGILS.has(first) | ((first == ord("-")) & (second == ord("-")))
     is_flag = (first == ord("-")) & (words.ends[inner] - words.starts[inner] == 2)
     mask[inner[is_name | is_flag]] = True
     return np.asarray(mask & letters)
 
 
-_SIGILS = np.array([ord(char) for char in "@#$/~.\\"], np.uint32)
+_SIGILS = CharSet("@#$/~.\\")
 
 
 def _case_humps(codes: Codes) -> Positions:

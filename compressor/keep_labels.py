@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from compressor.spans import CharSet
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
 MAX_CHARACTERS = 32
 MAX_WORDS = 8
-_COLONS = (ord(":"), ord("："))
+_COLONS = CharSet(":：")
 _FIRST = Flag.TITLE | Flag.HAS_DIGIT | Flag.CJK | Flag.HANGUL
 
 
 def labels(words: Words) -> Bools:
     """Words of labels, their colons with them, shape [n]."""
     is_label = np.zeros(len(words), np.bool_)
-    is_colon = ((words.flags & Flag.PUNCT) != 0) & np.isin(words.codes[words.starts], _COLONS)
+    is_colon = ((words.flags & Flag.PUNCT) != 0) & _COLONS.has(words.codes[words.starts])
     is_newline = (words.flags & Flag.NEWLINE) != 0
     begins = np.append(0, np.flatnonzero(is_newline) + 1)
     colons = np.append(np.flatnonzero(is_colon), len(words))

@@ -8,7 +8,7 @@ function words of that text alone; a text without any gets the benefit of the do
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -77,25 +77,31 @@ class Lexicon:
     index: WordIndex
     bits: Kinds
     is_contested: Bools
-    is_distinctive: Bools
-    """Uncontested function word of exactly one language, shape [entries, languages]."""
+    speaks_for: NDArray[np.uint8]
+    """Column of the one language whose uncontested function word a word is; that of any if there is none."""
+    known: dict[bytes, Kinds] = field(default_factory=dict)
+    """`_bits_in` of the presences met so far: there are 2 ** languages at most."""
 
     def classes(self, hashes: Hashes) -> Kinds:
         """`Kind` bits of each word."""
         rows = self.index.rows(hashes)
-        bits = self._bits_in(self._present(rows))
-        return np.append(bits, np.uint16(0))[rows]  # row -1: no listed word
+        present = self._present(rows)
+        bits = self.known.get(present.tobytes())
+        if bits is None:
+            bits = self.known[present.tobytes()] = self._bits_in(present)
+        return bits[rows]
 
     def _present(self, rows: Positions) -> Bools:
         """Which languages the words found speak for, shape [languages]; all when there is no evidence."""
-        counts = np.bincount(rows + 1, minlength=len(self.bits) + 1)[1:] @ self.is_distinctive
+        spoken = self.speaks_for[rows[rows >= 0]]
+        counts = np.bincount(spoken, minlength=len(LANGUAGES) + 1)[: len(LANGUAGES)]
         return np.asarray(counts >= _MIN_SHARE * counts.max())
 
     def _bits_in(self, present: Bools) -> Kinds:
-        """Bits of each entry for a text in these languages."""
+        """Bits of each entry for a text in these languages, and none for row -1, which is no listed word."""
         bits = self.bits.copy()
         bits[self.is_contested] *= np.append(present, True)
-        return np.asarray(np.bitwise_or.reduce(bits, axis=1))
+        return np.append(np.bitwise_or.reduce(bits, axis=1), np.uint16(0))
 
 
 @cache
@@ -124,15 +130,15 @@ def lexicon() -> Lexicon:
     row = {word: i for i, word in enumerate(words)}
     columns = (*LANGUAGES, _ANY)
     bits = np.zeros((len(words), len(columns)), np.uint16)
-    is_distinctive = np.zeros((len(words), len(LANGUAGES)), np.bool_)
+    speaks_for = np.full(len(words), len(LANGUAGES), np.uint8)
     for language, name, word in entries:
         if name == "contested":
             continue
         bits[row[word], columns.index(language)] |= _CLASSES[name]
         if name == "function" and language != _ANY and speakers[word] == 1 and word not in contested:
-            is_distinctive[row[word], columns.index(language)] = True
+            speaks_for[row[word]] = columns.index(language)
     is_contested = np.array([word in contested for word in words])
-    return Lexicon(WordIndex(words), bits, is_contested, is_distinctive)
+    return Lexicon(WordIndex(words), bits, is_contested, speaks_for)
 
 
 def function_words() -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from compressor.keep_han_negation import han_negations
 from compressor.keep_hangul import negations_after, negations_before, restrictions
 from compressor.keep_lexicon import Kind, Kinds
-from compressor.spans import Positions, fill, first_codes, last_codes
+from compressor.spans import Positions, fill, first_codes, last_codes, words_at
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -26,8 +26,9 @@ def negations(words: Words, kinds: Kinds) -> Bools:
     """Negations, exceptions and modals of duty, with the words they govern."""
     is_function = (kinds & (Kind.FUNCTION | Kind.SECOND)) != 0
     clause = _Clauses(words, is_function)
-    contracted, elided = _contractions(words)
-    forward = np.union1d(np.flatnonzero(kinds & Kind.NEGATION), np.union1d(contracted, elided))
+    is_negation = (kinds & Kind.NEGATION) != 0
+    is_negation[_contractions(words)] = True
+    forward = np.flatnonzero(is_negation)
     forward = forward[~_is_label(words, forward)]
     mask = (kinds & Kind.EXCEPTION) != 0
     if (words.flags & Flag.HANGUL).any():
@@ -36,7 +37,8 @@ def negations(words: Words, kinds: Kinds) -> Bools:
         forward = np.union1d(forward, negations_before(words, hangul))
         mask |= clause.governed_before(negations_after(words, hangul))
     mask |= clause.governed(forward)
-    mask |= clause.up_to_second(forward, (kinds & Kind.SECOND) != 0)
+    if (kinds & Kind.SECOND).any():
+        mask |= clause.up_to_second(forward, (kinds & Kind.SECOND) != 0)
     if (words.flags & Flag.CJK).any():
         mask |= han_negations(words)
     return np.asarray(mask)
@@ -49,14 +51,17 @@ def _is_label(words: Words, at: Positions) -> Bools:
     return np.asarray(is_dot & ((words.flags[number] & Flag.HAS_DIGIT) != 0))
 
 
-def _contractions(words: Words) -> tuple[Positions, Positions]:
+def _contractions(words: Words) -> Positions:
     """Words that end in n't, and words that begin with n' (n'est)."""
-    inner = np.flatnonzero(words.flags & Flag.INNER)
-    tails = [last_codes(words, inner, i) for i in range(3)]
+    at = words_at(words, np.flatnonzero(_is_one_of(words.codes, "'’")))
+    at = np.asarray(at[(words.flags[at] & Flag.INNER) != 0])
+    if not len(at):
+        return at
+    tails = [last_codes(words, at, i) for i in range(3)]
     is_not = _is_one_of(tails[0], "tT") & _is_one_of(tails[1], "'’") & _is_one_of(tails[2], "nN")
-    heads = [first_codes(words, inner, i) for i in range(3)]
+    heads = [first_codes(words, at, i) for i in range(3)]
     is_ne = _is_one_of(heads[0], "nN") & _is_one_of(heads[1], "'’") & (heads[2] != 0)
-    return inner[is_not], inner[is_ne & ~is_not]
+    return np.asarray(at[is_not | is_ne], np.intp)
 
 
 def _is_one_of(codes: np.ndarray[tuple[int], np.dtype[np.uint32]], chars: str) -> Bools:

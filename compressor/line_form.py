@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compressor.keep_lexicon import function_words
 from compressor.lines import Lines
-from compressor.spans import CharSet, Positions, words_at
+from compressor.spans import CharSet, Positions, sums_before, words_at
 from compressor.types import Bools
 from compressor.word_index import WordIndex
 from compressor.words import Flag
@@ -108,7 +108,7 @@ class LineForm:
 
     def _count_words(self, mask: Bools) -> Positions:
         """How many words of each line are in the mask."""
-        total = np.append(0, np.cumsum(mask))
+        total = sums_before(mask)
         return np.asarray(total[self._lines.past] - total[self._lines.first])
 
     def _symbols(self, is_quoted: Bools) -> Positions:
@@ -168,7 +168,8 @@ class LineForm:
         )
         is_pair &= (words.ends[second] - words.starts[second] == 1) & (lines.n_words >= 2)
         equals = words_at(words, np.flatnonzero(words.codes == ord("=")))
-        is_pair |= np.isin(first, equals)
+        if len(equals):
+            is_pair |= np.isin(first, equals)
         is_small = (self._first_flags & (Flag.CJK | Flag.HANGUL)) == 0
         is_small &= ((self._first_flags & Flag.TITLE) == 0) & ((self._first_flags & Flag.HAS_LETTER) != 0)
         is_short = (lines.n_words <= _LONGEST_VALUE) & ~_SENTENCE_ENDS.has(self._last) & ~lines.is_blank

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.spans import CharSet, Positions
+from compressor.spans import CharSet, Positions, sums_before
 from compressor.types import Bools, Codes, Words
 
 
@@ -61,10 +61,11 @@ class Lines:
     def codes_at(self, positions: Positions) -> Codes:
         """Code at each position, U+0000 outside the text."""
         codes = self.words.codes
-        inside = (positions >= 0) & (positions < len(codes))
         if not len(codes):
             return np.zeros(len(positions), np.uint32)
-        return np.where(inside, codes[np.clip(positions, 0, len(codes) - 1)], np.uint32(0))
+        found: Codes = codes.take(positions, mode="clip")
+        found[(positions < 0) | (positions >= len(codes))] = 0
+        return found
 
     def of_positions(self, positions: Positions) -> Positions:
         """The line each character position lies in."""
@@ -80,5 +81,5 @@ class Lines:
 
     def n_inked(self) -> Positions:
         """Characters of each line that are not white space."""
-        total = np.append(0, np.cumsum(self.words.ends - self.words.starts))
+        total = sums_before(self.words.ends - self.words.starts)
         return np.asarray(total[self.past] - total[self.first])

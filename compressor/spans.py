@@ -103,6 +103,13 @@ def runs(mask: Bools) -> tuple[Positions, Positions]:
     return edges[::2], edges[1::2]
 
 
+def sums_before(values: Bools | Ints) -> NDArray[np.int64]:
+    """Sums of the values before each place and, last, of all: `sums[b] - sums[a]` is the sum of [a, b)."""
+    sums = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums
+
+
 def union(spans: Iterable[Span]) -> list[Span]:
     """Ordered, disjoint: overlapping and touching spans become one."""
     merged: list[Span] = []
@@ -117,12 +124,14 @@ def union(spans: Iterable[Span]) -> list[Span]:
 def first_codes(words: Words, at: Positions, offset: int = 0) -> NDArray[np.uint32]:
     """Code of the character `offset` into each of the words `at`; 0 beyond its end."""
     position = words.starts[at] + offset
-    inside = position < words.ends[at]
-    return np.where(inside, words.codes[np.minimum(position, len(words.codes) - 1)], np.uint32(0))
+    found: Codes = words.codes.take(position, mode="clip")
+    found *= position < words.ends[at]
+    return found
 
 
 def last_codes(words: Words, at: Positions, offset: int = 0) -> NDArray[np.uint32]:
     """Code of the character `offset` before the last one of each of the words `at`; 0 before its start."""
     position: Ints = words.ends[at] - 1 - offset
-    inside = position >= words.starts[at]
-    return np.where(inside, words.codes[np.maximum(position, 0)], np.uint32(0))
+    found: Codes = words.codes.take(position, mode="clip")
+    found *= position >= words.starts[at]
+    return found

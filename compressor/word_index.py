@@ -40,8 +40,10 @@ class WordIndex:
         rows = np.full(len(hashes), _EMPTY, np.intp)
         for shift, table in self._tables:
             candidates = table[_slots(hashes, shift)]
-            found = (self._hashes[candidates] == hashes) & (candidates != _EMPTY)
-            rows[found] = candidates[found]
+            at = np.flatnonzero(candidates != _EMPTY)  # few, and in the tables after the first next to none
+            found = candidates[at]
+            is_word = self._hashes[found] == hashes[at]
+            rows[at[is_word]] = found[is_word]
         return rows
 
     def has(self, hashes: Hashes) -> Bools:
