@@ -20,6 +20,8 @@ from compressor.types import Codes, Ints, Words
 DEFAULT_ENCODING = "o200k_base"
 _AVAILABLE = ("o200k_base", "cl100k_base", "p50k_base", "o200k_harmony")
 """Encodings whose ranks lie in litellm's package."""
+_PIECE = 1 << 17
+"""Characters; any text of so many can be encoded, seven times as many blanks cannot."""
 
 
 def encoding_for(model: str | None) -> tuple[str, bool]:
@@ -62,8 +64,12 @@ class TokenCounter:
         try:
             return self._encoding.encode_to_numpy(text, disallowed_special=())
         except UnicodeEncodeError:  # a lone surrogate: counted as U+FFFD, which is as long in UTF-8
-            clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            return self._encoding.encode_to_numpy(clean, disallowed_special=())
+            return self._encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        except ValueError:  # a megabyte of blanks overflows the stack of tiktoken's regular expressions
+            if len(text) <= _PIECE:
+                raise
+            pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+            return np.concatenate([self._encode(piece) for piece in pieces])
 
 
 def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:

@@ -60,3 +60,11 @@ def test_a_word_costs_the_tokens_that_end_inside_it() -> None:
     ]
     assert weights.tolist() == alone
     assert count == sum(alone)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["o200k_base", "p50k_base"])
+def test_a_megabyte_of_blanks_is_counted(encoding: str, blank: str) -> None:
+    text = "a" + blank * (1_200_000 // len(blank)) + "b"
+    tokens, weights = counter(encoding).weigh(text, split(text))
+    assert 2 <= weights.sum() == tokens == counter(encoding).count(text)
