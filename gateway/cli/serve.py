@@ -20,6 +20,7 @@ from gateway.errors import ConfigError
 from gateway.logs import configure
 from gateway.server import serve as run
 from gateway.services import load
+from policies.decide import weaker
 
 
 @click.command()
@@ -51,11 +52,10 @@ def serve(
         "policies": str(policies) if policies else None,
         "ledger": ledger,
         "compressor.scorer": scorer,
-        "mode": "shadow" if shadow else None,
     }
 
     def read() -> Config:
-        return load_config(path, os.environ, flags)
+        return at_most_shadow(load_config(path, os.environ, flags), shadow)
 
     config = read()
     check_address(config.listen.host, config.listen.port)
@@ -63,6 +63,12 @@ def serve(
     app = create_app(config, load(config), lambda: read().mode)
     with starting(app) as watched:
         run(watched, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
+
+
+def at_most_shadow(config: Config, is_asked: bool) -> Config:
+    """With --shadow nothing is applied; a kill switch thrown in the file still goes further."""
+    mode = weaker(config.mode, "shadow") if is_asked else config.mode
+    return config.model_copy(update={"mode": mode})
 
 
 @contextmanager

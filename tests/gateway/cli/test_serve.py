@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.cli.serve import check_address, starting
+from gateway.cli.serve import at_most_shadow, check_address, starting
+from gateway.config import Config
 from gateway.errors import ConfigError
+from policies.schema import Mode
 from tests.documents import ledger_in, pith
 
 
@@ -61,9 +63,18 @@ def test_a_policy_error_stops_the_start_with_its_place(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--policies", "p.yaml", "--ledger", ledger_in(tmp_path)]
     ran = pith(arguments, tmp_path)
     assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
     last = ran.stderr.splitlines()[-1]
     assert last == "Error: p.yaml:2: policies[0].name: value 1: must be text; put it in quotes"
     assert ran.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_asked", "in_force"),
+    [("on", True, "shadow"), ("shadow", True, "shadow"), ("off", True, "off"), ("on", False, "on")],
+)
+def test_shadow_never_weakens_the_kill_switch(mode: Mode, is_asked: bool, in_force: Mode) -> None:
+    assert at_most_shadow(Config(mode=mode), is_asked).mode == in_force
 
 
 async def test_a_fault_of_the_start_comes_out_instead_of_an_exit_code() -> None:
