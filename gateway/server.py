@@ -97,8 +97,15 @@ def serve(app: ASGIApp, host: str, port: int, *, drain_s: int = 30, on_ready: Re
     make_server(app, host, port, drain_s=drain_s, on_ready=on_ready).run()
 
 
+_NO_NEWS = (
+    "ASGI callable returned without completing response.",  # a connection broken on purpose
+    "No supported WebSocket library detected.",  # advice that would not help: upgrades are not served
+    "Traceback (most recent call last):",  # of a start that failed: whoever started the server says why
+)
+
+
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of uvicorn's tells something: a connection broken on purpose is no error of ours."""
-    if record.msg == "ASGI callable returned without completing response.":
+    """Whether a line of uvicorn's tells something."""
+    if str(record.msg).startswith(_NO_NEWS):
         return False
     return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
