@@ -185,7 +185,9 @@ HEADINGS = ("request with", "prompt tokens", "forwarded", "saved")
 
 
 def _table(rows: list[Turn]) -> Table:
-    table = Table(title="What was saved", caption="A request repeats all before it.", show_footer=True)
+    [policy] = default_policies().policies
+    note = f"A request repeats all before it. Texts under {policy.params.min_tokens} tokens stay whole."
+    table = Table(title="What was saved", caption=note, show_footer=True)
     for heading, footer in zip(HEADINGS, _cells(_together(rows)), strict=True):
         is_first = heading == HEADINGS[0]
         table.add_column(heading, footer=footer, justify="left" if is_first else "right")
