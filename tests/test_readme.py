@@ -215,6 +215,17 @@ def test_every_link_leads_somewhere(page: str) -> None:
     assert dead_links(page, read(page)) == []
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), ["README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        linked = re.findall(r"\]\(([\w./-]+\.md|[A-Z]+)", read(page))
+        found = {str(((ROOT / page).parent / path).resolve().relative_to(ROOT)) for path in linked}
+        waiting += [page for page in found - reached if page.endswith(".md")]
+    assert set(pages()) - {"CHANGELOG.md"} <= reached
+
+
 def test_a_dead_link_is_noticed() -> None:
     text = (
         "[a](docs/api.md) [b](docs/nothing.md) [c](docs/api.md#errors) [d](docs/api.md#no) [e](https://e.org)"
