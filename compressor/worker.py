@@ -149,7 +149,7 @@ class Worker:
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
             if self._end is None:
-                self.trouble = str(errors[-1]) if len(errors) == len(outcomes) else None
+                self.trouble = _shown(errors[-1]) if len(errors) == len(outcomes) else None
         self._answer(zip(batch.jobs, outcomes, strict=True))
 
     def _forward(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
@@ -187,3 +187,8 @@ class Worker:
             self._wake.notify_all()
         for waiter in settled:
             waiter.settle()
+
+
+def _shown(error: ScoringError) -> str:
+    """For everybody to see: not the words of a model's exception, which may quote a text."""
+    return f"{type(error.__cause__).__name__} in the scorer" if error.__cause__ else str(error)

@@ -117,7 +117,11 @@ async def open_services(
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.aclose)
         switch = KillSwitch(config.mode, read_mode)
-        for work in (watch(policies, poll_s, lambda: _say(policies)), _watch_mode(switch, poll_s)):
+        for work in (
+            watch(policies, poll_s, lambda: _say(policies)),
+            _watch_mode(switch, poll_s),
+            _watch_scorer(engine, poll_s),
+        ):
             stack.callback(asyncio.create_task(work).cancel)
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
@@ -151,6 +155,18 @@ async def _watch_mode(switch: KillSwitch, poll_s: float) -> None:
     while True:
         await asyncio.sleep(poll_s)
         await asyncio.to_thread(switch.reload)
+
+
+async def _watch_scorer(engine: Engine, poll_s: float) -> None:
+    """Say in the log when the scorer fails and when it is well again."""
+    trouble: str | None = None
+    while True:
+        await asyncio.sleep(poll_s)
+        before, trouble = trouble, engine.degraded
+        if trouble and trouble != before:
+            logger.error("scorer degraded, texts go on whole: %s", trouble)
+        elif before and not trouble:
+            logger.info("scorer answers again")
 
 
 def _say(policies: PolicySource) -> None:
