@@ -17,17 +17,22 @@ from compressor.errors import CompressorError
 from compressor.explain import Explained, explain
 from compressor.flow import ENGINE_EPOCH, whole
 from compressor.types import Scores
+from gateway.client import ClientWatch, read_body
+from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.errors import ClientGone
+from gateway.incoming import Incoming
+from gateway.passthrough import CLIENT_GONE
 from gateway.services import Services
-from gateway.splice import Cut, raw_spans, splice
+from gateway.splice import Cut, decode, raw_spans, splice
 from policies.decide import decide
 from policies.match import RequestFacts
 from policies.overrides import Overrides
 from policies.params import PolicyParams
+from policies.validate import shown
 
 MAX_TEXTS = 1000
-API_TENANT = "pith-api"
-"""Scores asked for here are recorded apart from any client's."""
+CHAT_PATH = "/v1/chat/completions"
 
 
 class BadRequest(Exception):
@@ -48,15 +53,18 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Response
     """Errors in the shape of OpenAI's."""
     return {
         BadRequest: lambda request, error: _error(400, "invalid_request", str(error)),
-        404: lambda request, error: _error(404, "not_found", f"Pith has no {request.url.path}"),
+        ClientGone: lambda request, error: Response(status_code=CLIENT_GONE),
+        404: lambda request, error: _error(404, "not_found", f"Pith has no {request.scope['path']}"),
         405: lambda request, error: _error(
             405, "method_not_allowed", f"{request.method} is not for this path"
         ),
+        500: lambda request, error: _error(500, "internal_error", "a fault of Pith's; its log has more"),
     }
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    kind = "invalid_request_error" if status < 500 else "api_error"
+    error = {"message": message, "type": kind, "param": None, "code": code}
     return JSONResponse({"error": error}, status)
 
 
@@ -78,22 +86,30 @@ async def readyz(request: Request) -> Response:
 
 async def compress(request: Request) -> Response:
     """Compress texts, or a whole request body by a policy."""
-    services, body = _services(request), await _json(request)
-    if "request" in body:
-        return JSONResponse(await _compress_request(services, body))
-    texts, params = _texts(body)
-    results = await services.compressor.compress(texts, params, tenant=API_TENANT)
-    return JSONResponse(
-        {"results": [described(result) for result in results], "request": None, "decision": None}
-    )
+    services, body, size = await _read(request)
+    async with ClientWatch(request.receive, b""):
+        if "request" in body:
+            return await _answer(services, size, await _compress_request(request, body, size))
+        texts, params = _texts(body)
+        results = await services.compressor.compress(texts, params, tenant=_tenant(request))
+        answer = {"results": map(described, results), "request": None, "decision": None}
+        return await _answer(services, size, answer)
 
 
 async def explain_texts(request: Request) -> Response:
     """As `compress` for texts, with the fate of every word."""
-    services = _services(request)
-    texts, params = _texts(await _json(request))
-    explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
-    return JSONResponse({"results": [described(item.result) | {"words": _words(item)} for item in explained]})
+    services, body, size = await _read(request)
+    texts, params = _texts(body)
+    async with ClientWatch(request.receive, b""):
+        explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
+        results = (described(item.result) | {"words": _words(item)} for item in explained)
+        return await _answer(services, size, {"results": results})
+
+
+async def _answer(services: Services, size: int, answer: dict[str, Any]) -> Response:
+    """As JSON, in ASCII: a request may hold lone surrogates, which have no UTF-8."""
+    raw = await services.offload(size, json.dumps, answer, default=list)
+    return Response(raw, media_type="application/json")
 
 
 def described(result: Compressed) -> dict[str, Any]:
@@ -113,12 +129,12 @@ def _words(explained: Explained) -> list[list[int | float | str]]:
 
 async def _explain(services: Services, text: str, params: CompressionParams) -> Explained:
     steps = explain(text, params)
-    step = await asyncio.to_thread(_advance, steps, None)
+    step = await services.offload(len(text), _advance, steps, None)
     while isinstance(step, ScoreRequest):
         [scores] = await services.engine.score([step])
         if isinstance(scores, ScoringError):
-            return Explained(text, whole(text, params, scores.skip), ())
-        step = await asyncio.to_thread(_advance, steps, scores)
+            return Explained(text, await services.offload(len(text), whole, text, params, scores.skip), ())
+        step = await services.offload(len(text), _advance, steps, scores)
     return step
 
 
@@ -132,34 +148,47 @@ def _advance(
         return explained
 
 
-async def _compress_request(services: Services, body: dict[str, Any]) -> dict[str, Any]:
+async def _compress_request(request: Request, body: dict[str, Any], size: int) -> dict[str, Any]:
     """What Pith would forward for a request body, without a conversation and its pins."""
-    dialect = {item.name: item for item in (CHAT_COMPLETIONS,)}.get(
-        body.get("dialect", CHAT_COMPLETIONS.name)
-    )
-    if dialect is None:
-        raise BadRequest(f"dialect is {body['dialect']!r}: use {CHAT_COMPLETIONS.name!r}")
-    raw = json.dumps(body["request"]).encode()
-    chat = dialect.parse(raw)
+    services = _services(request)
+    dialect, policy = _dialect(body), _policy(body, services)
+    raw = (await services.offload(size, json.dumps, body["request"])).encode()
+    chat = await services.offload(size, dialect.parse, raw)
     if isinstance(chat, str):
         raise BadRequest(f"request is not a {dialect.name} request body ({chat})")
-    facts = RequestFacts("/v1/chat/completions", chat.model)
-    overrides = Overrides(policy=body.get("policy"))
-    decision = decide(services.policies.current, facts, overrides, None, services.kill_mode)
+    facts = RequestFacts(CHAT_PATH, chat.model)
+    decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(chat.model)
-    sites = [site for site in chat.texts if decision.mode != "off" and decision.params.covers(site.role)]
     edits, results = [], []
-    for site in sites:
+    for site in chat.texts:
         literal = raw[site.start : site.end]
+        text = decode(literal)
+        if text is None or decision.mode == "off" or not decision.params.covers(site.role):
+            continue
         params = decision.params.to_compression(tokenizer=tokenizer, role=site.role)
-        [result] = await services.compressor.compress([json.loads(literal)], params, tenant=API_TENANT)
+        [result] = await services.compressor.compress([text], params, tenant=_tenant(request))
         results.append(described(result))
         edits.append(Cut(site.start, site.end, raw_spans(literal, result.kept)))
     return {
         "results": results,
-        "request": json.loads(splice(raw, edits)),
+        "request": json.loads(await services.offload(size, splice, raw, edits)),
         "decision": json.loads(decision.model_dump_json(exclude_none=True)),
     }
+
+
+def _dialect(body: dict[str, Any]) -> Dialect:
+    name = body.get("dialect", CHAT_COMPLETIONS.name)
+    if name != CHAT_COMPLETIONS.name:
+        raise BadRequest(f"dialect is {shown(name)}: use {CHAT_COMPLETIONS.name!r}")
+    return CHAT_COMPLETIONS
+
+
+def _policy(body: dict[str, Any], services: Services) -> str | None:
+    name = body.get("policy")
+    known = [policy.name for policy in services.policies.current.policies]
+    if name is None or name in known:
+        return name
+    raise BadRequest(f"policy is {shown(name)}: there is none of this name; there are {', '.join(known)}")
 
 
 def _services(request: Request) -> Services:
@@ -167,18 +196,25 @@ def _services(request: Request) -> Services:
     return services
 
 
-async def _json(request: Request) -> dict[str, Any]:
+def _tenant(request: Request) -> str:
+    """Whose recorded scores may be used: the caller's."""
+    return Incoming.of(request.scope, _services(request).secret).tenant
+
+
+async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:
+    """The body, and how many bytes it has."""
     services = _services(request)
-    size = int(request.headers.get("content-length", 0))
-    if size > services.config.max_body_bytes:
-        raise BadRequest(f"body is {size} bytes: send at most {services.config.max_body_bytes}")
+    limit = services.config.max_body_bytes
+    raw = await read_body(request.receive, limit)
+    if not isinstance(raw, bytes):
+        raise BadRequest(f"body is longer than {limit} bytes: send less at a time")
     try:
-        body = json.loads(await request.body())
+        body = await services.offload(len(raw), json.loads, raw)
     except (ValueError, RecursionError) as error:
         raise BadRequest("body is not JSON: send an object with texts, or request") from error
     if not isinstance(body, dict):
         raise BadRequest("body is not an object: send one with texts, or request")
-    return body
+    return services, body, len(raw)
 
 
 def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:
@@ -189,7 +225,13 @@ def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:
         or len(texts) > MAX_TEXTS
     ):
         raise BadRequest(f"texts must be a list of at most {MAX_TEXTS} strings")
-    tokenizer, _ = encoding_for(body.get("model"))
+    for index, text in enumerate(texts):
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise BadRequest(f"texts.{index} holds half of a surrogate pair: send Unicode text")
+    model = body.get("model")
+    if not isinstance(model, str | None):
+        raise BadRequest(f"model is {shown(model)}: send its name, or leave it out")
+    tokenizer, _ = encoding_for(model)
     try:
         asked = PolicyParams.model_validate(body.get("params") or {})
         return texts, asked.to_compression(tokenizer=tokenizer, role="user")
