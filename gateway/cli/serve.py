@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import sys
@@ -61,6 +62,8 @@ def serve(
     check_address(config.listen.host, config.listen.port)
     configure(sys.stderr)
     app = create_app(config, load(config), lambda: read().mode)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; each full collection would walk over it and hold up the loop for 25 ms
     with starting(app) as watched:
         run(watched, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
 
