@@ -50,6 +50,20 @@ def load_average() -> float:
     return os.getloadavg()[0]
 
 
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Confine this process to one core, where the system can: libraries loaded meanwhile start no threads."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def text_stages(
     scorer: Scorer, tokens: int, text_tokens: int, repeats: int
 ) -> tuple[int, dict[str, Seconds]]:

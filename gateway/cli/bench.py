@@ -17,6 +17,7 @@ from gateway.bench import (
     besides_model,
     gateway_bench,
     load_average,
+    on_one_core,
     text_stages,
 )
 from gateway.config import load as load_config
@@ -54,9 +55,10 @@ def bench() -> None:
 @_JSON
 def text(tokens: int, text_tokens: int, scorer: str, repeats: int, as_json: bool) -> None:
     """CPU time of a new text, in microseconds a token, by stage."""
-    loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
     before = load_average()
-    n_tokens, runs = text_stages(loaded, tokens, text_tokens, repeats)
+    with on_one_core():
+        loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
+        n_tokens, runs = text_stages(loaded, tokens, text_tokens, repeats)
     sums = [besides_model({stage: seconds[run] for stage, seconds in runs.items()}) for run in range(repeats)]
     found: Json = {
         "bench": "text",
