@@ -65,8 +65,9 @@ def ledger_in(folder: Path) -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What examples run under: a key, no colours, none of the caller's settings."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PITH_")}
+    """What examples run under: a key, no colours, none of the caller's settings or `make`'s arguments."""
+    own = ("PITH_", "MAKE", "MFLAGS", "FORCE_COLOR")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {**inherited, "OPENAI_API_KEY": "demo", "NO_COLOR": "1", "COLUMNS": "80", **more}
 
 

@@ -164,7 +164,8 @@ def _show_text(console: Console, explained: dict[str, Any], full: bool) -> None:
 
 def _struck(console: Console, words: str, fate: str) -> str:
     """Dropped words in brackets where there is no colour to strike them with."""
-    return f"[-{words}-]" if fate == "dropped" and console.color_system is None else words
+    is_plain = console.color_system is None or console.no_color
+    return f"[-{words}-]" if fate == "dropped" and is_plain else words
 
 
 def _together(rows: list[Turn]) -> Turn:
