@@ -14,6 +14,9 @@ from typing import Any, TextIO
 
 from gateway.types import Entry
 
+MAX_FIELD_CHARS = 200
+MAX_EVENT_CHARS = 2000
+
 _ENTRY_FIELDS = (
     "id",
     "path",
@@ -41,15 +44,21 @@ class JsonLines(logging.Formatter):
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage().split("\n", 1)[0],  # asyncio adds the task's state, texts and all
+            # Its first line: asyncio adds the task's state, texts and all.
+            "event": _cut(record.getMessage().partition("\n")[0], MAX_EVENT_CHARS),
         }
         entry = getattr(record, "entry", None)
         if isinstance(entry, Entry):
-            line |= {name: getattr(entry, name) for name in _ENTRY_FIELDS}
+            line |= {name: _cut(getattr(entry, name)) for name in _ENTRY_FIELDS}
             line["ms"] = entry.timing_ms.get("total")
         if record.exc_info and record.exc_info[1] is not None:
             line |= _fault(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)  # in ASCII: any stream takes it, and no character ends the line
+
+
+def _cut(value: object, limit: int = MAX_FIELD_CHARS) -> object:
+    """Names and paths are as long as a client likes."""
+    return value if not isinstance(value, str) or len(value) <= limit else value[: limit - 1] + "…"
 
 
 def _fault(error: BaseException) -> dict[str, Any]:

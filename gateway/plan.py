@@ -41,9 +41,10 @@ class Plan:
             ("x-pith-skip", self.skip),
             ("x-pith-cache", self.cache),
         )
-        said = [
-            (name.encode(), str(value).encode("ascii", "replace"))
-            for name, value in fields
-            if value is not None
-        ]
+        said = [(name.encode(), _field_value(value)) for name, value in fields if value is not None]
         return [*said, (b"x-pith-timing", timing)] if timing else said
+
+
+def _field_value(value: object) -> bytes:
+    """Visible ASCII: a name read from a cache is not trusted to end no line."""
+    return bytes(byte if 0x20 <= byte < 0x7F else 0x3F for byte in str(value).encode("ascii", "replace"))

@@ -1,0 +1,47 @@
+"""gateway.stopwatch: milliseconds by stage, on a clock of the test's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.stopwatch import Stopwatch
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_stages_add_up_and_are_told_in_order() -> None:
+    clock = Clock()
+    watch = Stopwatch(clock)
+    with watch.stage("parse"):
+        clock.now += 0.0015
+    with watch.stage("compress"):
+        clock.now += 2.0
+    with watch.stage("parse"):
+        clock.now += 0.0005
+    clock.now += 1.0
+    assert watch.ms == {"parse": 2.0, "compress": 2000.0}
+    assert watch.elapsed_s == pytest.approx(3.002)
+    assert watch.header() == b"parse;dur=2, compress;dur=2000"
+
+
+def test_a_stage_that_fails_is_timed_too() -> None:
+    clock = Clock()
+    watch = Stopwatch(clock)
+
+    def work() -> None:
+        with watch.stage("splice"):
+            clock.now += 0.25
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert watch.ms == {"splice": 250.0}
+
+
+def test_nothing_timed_says_nothing() -> None:
+    assert Stopwatch(Clock()).header() == b""
