@@ -34,6 +34,7 @@ from gateway.demo.corpus import PROSE, conversation, prose
 from gateway.demo.instant import instant_upstream
 from gateway.demo.running import running
 from gateway.hashing import Secret
+from gateway.server import settle
 from gateway.splice import decode, raw_spans
 
 PATH = "/v1/chat/completions"
@@ -238,5 +239,6 @@ def gateway_bench(scorer: Scorer) -> Iterator[GatewayBench]:
             "compressor.deadline_ms": 60_000,
         }
         probe = Probe(create_app(load_config(None, {}, flags), scorer))
+        settle()  # as `pith serve` does
         with running(probe) as url, closing(Client(url)) as pith, closing(Client(target)) as upstream:
             yield GatewayBench(pith, upstream, probe)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -102,6 +103,15 @@ _NO_NEWS = (
     "No supported WebSocket library detected.",  # advice that would not help: upgrades are not served
     "Traceback (most recent call last):",  # of a start that failed: whoever started the server says why
 )
+
+
+def settle() -> None:
+    """Take what has been loaded by now, and stays, out of garbage collection.
+
+    A full collection walks over all of it: 71,000 objects, 24 ms in which nothing else runs; with torch more.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def is_news(record: logging.LogRecord) -> bool:

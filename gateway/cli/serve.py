@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ from gateway.config import load as load_config
 from gateway.errors import ConfigError
 from gateway.logs import configure
 from gateway.server import serve as run
+from gateway.server import settle
 from gateway.services import load
 from policies.decide import weaker
 
@@ -62,8 +62,7 @@ def serve(
     check_address(config.listen.host, config.listen.port)
     configure(sys.stderr)
     app = create_app(config, load(config), lambda: read().mode)
-    gc.collect()
-    gc.freeze()  # what is loaded stays; each full collection would walk over it and hold up the loop for 25 ms
+    settle()
     with starting(app) as watched:
         run(watched, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
 
