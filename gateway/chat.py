@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from compressor import encoding_for, marks
+from compressor import CompressionParams, encoding_for, marks
 from gateway.accounts import Account
 from gateway.client import ClientWatch
 from gateway.dialects import ChatRequest, Dialect, TextSite
@@ -40,6 +40,16 @@ whole, and the next one as the conversation always did."""
 
 _TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
 """When nothing was compressed for several reasons, the first of these is the one reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request whose body was read by its dialect."""
+
+    incoming: Incoming
+    body: bytes
+    dialect: Dialect
+    request: ChatRequest
 
 
 async def handle(
@@ -75,7 +85,7 @@ async def plan_or_original(
             return Plan(body, skip=request)
         if services.kill_mode == "off":
             return Plan(body, skip="off", request=request)
-        return await _plan(incoming, body, request, services, dialect, watch)
+        return await _plan(_Asked(incoming, body, dialect, request), services, watch)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
         return Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
@@ -96,34 +106,31 @@ async def _parse(
         return await services.offload(len(body), dialect.parse, body)
 
 
-async def _plan(
-    incoming: Incoming,
-    body: bytes,
-    request: ChatRequest,
-    services: Services,
-    dialect: Dialect,
-    watch: Stopwatch,
-) -> Plan:
+async def _plan(asked: _Asked, services: Services, watch: Stopwatch) -> Plan:
+    incoming, body, request = asked.incoming, asked.body, asked.request
     with watch.stage("decide"):
-        conversation, decision = await _decide(incoming, body, request, services)
+        conversation, decision = await _decide(asked, services)
     plan = Plan(body, skip=decision.skip, decision=decision, request=request, conversation=conversation)
     if not decision.is_observed:
-        return replace(plan, body=await _splice(services, body, _unmark(body, request, decision)))
+        unmarked = await services.offload(len(body), _unmark, body, request, decision)
+        return replace(plan, body=await _splice(services, body, unmarked))
     with watch.stage("compress"):
         tokenizer, _ = encoding_for(request.model)
-        texts = [_text(site, body, decision, tokenizer) for site in request.texts]
+        texts = await services.offload(len(body), _texts, body, request, decision, tokenizer)
         finished = await services.texts.finish(
             _scope(incoming, decision), conversation, texts, services.deadline_s
         )
     with watch.stage("splice"):
         plan = _describe(plan, texts, finished, tokenizer)
         is_applied = decision.mode == "on"
-        edits = _cuts(request.texts, finished) if is_applied else _unmark(body, request, decision)
-        asked = (
-            dialect.ask_usage(body, request) if services.asks_usage(incoming.path, request.model) else None
+        edits = await services.offload(
+            len(body),
+            lambda: _cuts(request.texts, finished) if is_applied else _unmark(body, request, decision),
         )
-        spliced = await _splice(services, body, [*edits, asked] if asked else edits)
-    return replace(plan, body=spliced, hides_usage=asked is not None)
+        asks = services.asks_usage(incoming.path, request.model)
+        usage = asked.dialect.ask_usage(body, request) if asks else None
+        spliced = await _splice(services, body, [*edits, usage] if usage else edits)
+    return replace(plan, body=spliced, hides_usage=usage is not None)
 
 
 async def _splice(services: Services, body: bytes, edits: Sequence[Edit]) -> bytes:
@@ -135,10 +142,9 @@ def _scope(incoming: Incoming, decision: Decision) -> str:
     return "shared" if decision.cache_scope == "shared" else incoming.tenant
 
 
-async def _decide(
-    incoming: Incoming, body: bytes, request: ChatRequest, services: Services
-) -> tuple[str, Decision]:
+async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
     """The conversation, and the decision in force for it: the one made at its first sight, if any."""
+    incoming, body, request = asked.incoming, asked.body, asked.request
     overrides = Overrides.from_headers(incoming.headers, is_allowed=services.config.allow_overrides)
     conversation = await services.conversations.identify(
         incoming.tenant,
@@ -162,11 +168,13 @@ async def _pinned(tenant: str, conversation: str, fresh: Decision, services: Ser
     return obey(Decision.from_bytes(stored), fresh)
 
 
-def _text(site: TextSite, body: bytes, decision: Decision, tokenizer: str) -> Text:
-    literal = body[site.start : site.end]
-    covered = decision.mode != "off" and decision.params.covers(site.role)
-    params = decision.params.to_compression(tokenizer=tokenizer, role=site.role) if covered else None
-    return Text(literal, tokenizer, params)
+def _texts(body: bytes, request: ChatRequest, decision: Decision, tokenizer: str) -> list[Text]:
+    """The texts of the request, and what is asked for each role."""
+    asked: dict[str, CompressionParams | None] = {}
+    for role in {site.role for site in request.texts}:
+        covered = decision.mode != "off" and decision.params.covers(role)
+        asked[role] = decision.params.to_compression(tokenizer=tokenizer, role=role) if covered else None
+    return [Text(body[site.start : site.end], tokenizer, asked[site.role]) for site in request.texts]
 
 
 def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished]) -> list[Edit]:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import orjson
 
 from gateway.hashing import Secret
+from gateway.offload import Offload
 from gateway.types import Cache
 
 PIN_TTL_S = 24 * 3600.0
@@ -30,9 +31,10 @@ _NAME = re.compile(rb"[0-9a-f]{64}")
 class Conversations:
     """Names the conversation of each request."""
 
-    def __init__(self, cache: Cache, secret: Secret) -> None:
+    def __init__(self, cache: Cache, secret: Secret, offload: Offload) -> None:
         self._cache = cache
         self._secret = secret
+        self._offload = offload
 
     async def identify(
         self, tenant: str, messages: Sequence[bytes], *, unit: str | None, prompt_cache_key: str | None
@@ -44,7 +46,8 @@ class Conversations:
         return await self._recognise(tenant, messages)
 
     async def _recognise(self, tenant: str, messages: Sequence[bytes]) -> str:
-        prefixes = self._hash_prefixes(tenant, messages)
+        size = sum(map(len, messages))
+        prefixes = await self._offload(size, self._hash_prefixes, tenant, messages)
         whole = prefixes[-1]
         names = [_read_name(value) for value in await self._cache.get_many(prefixes)]
         if names[-1]:
@@ -67,9 +70,10 @@ class Conversations:
 class Pins:
     """Decisions that depend on the moment, made once for a conversation and obeyed afterwards."""
 
-    def __init__(self, cache: Cache, secret: Secret) -> None:
+    def __init__(self, cache: Cache, secret: Secret, offload: Offload) -> None:
         self._cache = cache
         self._secret = secret
+        self._offload = offload
 
     async def decide(self, tenant: str, conversation: str, decision: bytes) -> bytes:
         """Record a decision unless there is one; returns what is in force (a reader may find it garbage)."""
@@ -86,8 +90,12 @@ class Pins:
         self, tenant: str, conversation: str, text_digests: Sequence[bytes]
     ) -> list[str | None]:
         """For each text the recorded reason to leave it whole, or None."""
-        keys = [self._key(b"whole", tenant, conversation, digest) for digest in text_digests]
+        size = sum(map(len, text_digests))
+        keys = await self._offload(size, self._whole_keys, tenant, conversation, text_digests)
         return [_read_reason(value) for value in await self._cache.get_many(keys)]
+
+    def _whole_keys(self, tenant: str, conversation: str, text_digests: Sequence[bytes]) -> list[bytes]:
+        return [self._key(b"whole", tenant, conversation, digest) for digest in text_digests]
 
     def _key(self, *parts: bytes | str) -> bytes:
         return self._secret.keyed(

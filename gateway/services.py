@@ -126,7 +126,7 @@ async def open_services(
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
         compressor = CachedCompressor(engine, cache, secret, offload)
-        pins = Pins(cache, secret)
+        pins = Pins(cache, secret, offload)
         yield Services(
             config=config,
             secret=secret,
@@ -135,7 +135,7 @@ async def open_services(
             upstreams=upstreams,
             engine=engine,
             compressor=compressor,
-            conversations=Conversations(cache, secret),
+            conversations=Conversations(cache, secret, offload),
             pins=pins,
             texts=Texts(compressor, MemoryCache(memo_bytes, time.monotonic), pins, secret, offload),
             ledger=ledger,

@@ -80,7 +80,7 @@ class Texts:
         digests = await self._offload(size, self._digests, tenant, texts)
         reasons = await self._left_whole(tenant, conversation, texts, digests)
         asked = [text.left_alone() if why else text for text, why in zip(texts, reasons, strict=True)]
-        keys = self._keys(asked, digests)
+        keys = await self._offload(size, self._keys, asked, digests)
         results = [_unpack(value) for value in await self._memo.get_many(keys)]
         missing = [i for i, result in enumerate(results) if result is None]
         done = await self._work(tenant, [asked[i] for i in missing], deadline) if missing else []

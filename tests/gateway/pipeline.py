@@ -197,7 +197,7 @@ def pipeline(
     shared = cache or MemoryCache(CACHE_BYTES, lambda: 0.0)
     offload = Offload(threads=1)
     engine = Engine(LengthScorer())
-    pins = Pins(shared, SECRET)
+    pins = Pins(shared, SECRET, offload)
     source, ledger = ChangingPolicies(policies), ListLedger()
     cached = CachedCompressor(engine, shared, SECRET, offload)
     memory = memo or MemoryCache(CACHE_BYTES, lambda: 0.0)
@@ -209,7 +209,7 @@ def pipeline(
         upstreams={},
         engine=engine,
         compressor=cached,
-        conversations=Conversations(shared, SECRET),
+        conversations=Conversations(shared, SECRET, offload),
         pins=pins,
         texts=Texts(compressor or cached, memory, pins, SECRET, offload),
         ledger=ledger,

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from gateway.cache.memory import MemoryCache
 from gateway.conversation import PIN_TTL_S, Conversations, Pins
 from gateway.hashing import Secret
+from gateway.offload import Offload
 from gateway.types import Cache
 
 SECRET = Secret(b"0123456789abcdef")
+OFFLOAD = Offload(threads=1)
 SYSTEM, ASK, ANSWER, MORE = (
     b'{"role":"system","content":"be brief"}',
     b'{"role":"user","content":"canary question"}',
@@ -60,7 +62,7 @@ async def identify(
     prompt_cache_key: str | None = None,
     secret: Secret = SECRET,
 ) -> str:
-    conversations = Conversations(cache, secret)
+    conversations = Conversations(cache, secret, OFFLOAD)
     return await conversations.identify(tenant, messages, unit=unit, prompt_cache_key=prompt_cache_key)
 
 
@@ -186,7 +188,7 @@ async def test_a_conversation_lives_while_it_is_used() -> None:
 async def test_nothing_a_client_wrote_is_stored() -> None:
     cache = DictCache()
     await identify(cache, SYSTEM, ASK, ANSWER, tenant="canary team")
-    pins = Pins(cache, SECRET)
+    pins = Pins(cache, SECRET, OFFLOAD)
     await pins.leave_whole("canary team", "c", SECRET.keyed(b"canary text"), "deadline")
     assert len(cache.values) == 2
     assert all(len(key) == 32 for key in cache.values)
@@ -195,13 +197,13 @@ async def test_nothing_a_client_wrote_is_stored() -> None:
 
 
 async def test_the_first_decision_is_in_force() -> None:
-    pins = Pins(DictCache(), SECRET)
+    pins = Pins(DictCache(), SECRET, OFFLOAD)
     first, second = b'{"policy":"rag","version":"1"}', b'{"policy":"rag","version":"2"}'
     assert await pins.decide("t", "c", first) == first
     assert await pins.decide("t", "c", second) == first
     assert await pins.decide("t", "d", second) == second
     assert await pins.decide("u", "c", second) == second
-    assert await Pins(DictCache(), SECRET).decide("t", "c", second) == second
+    assert await Pins(DictCache(), SECRET, OFFLOAD).decide("t", "c", second) == second
 
 
 @pytest.mark.parametrize(
@@ -209,12 +211,12 @@ async def test_the_first_decision_is_in_force() -> None:
     [b"", b"{", b"[]", b"1", b"\xff", b"{}", b'{"skip":1}', b'{"skip":null}', b'{"reason":"deadline"}'],
 )
 async def test_a_reason_must_be_one(garbage: bytes) -> None:
-    assert await Pins(GarbageCache(garbage), SECRET).left_whole("t", "c", [b"1"]) == [None]
+    assert await Pins(GarbageCache(garbage), SECRET, OFFLOAD).left_whole("t", "c", [b"1"]) == [None]
 
 
 async def test_texts_left_whole_are_remembered() -> None:
     cache = DictCache()
-    pins = Pins(cache, SECRET)
+    pins = Pins(cache, SECRET, OFFLOAD)
     await pins.leave_whole("t", "c", b"1", "deadline")
     await pins.leave_whole("t", "c", b"1", "no_gain")
     await pins.leave_whole("t", "c", b"2", "no_gain")

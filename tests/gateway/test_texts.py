@@ -59,7 +59,7 @@ def compressor() -> FirstHalf:
 async def texts(compressor: FirstHalf) -> AsyncIterator[Texts]:
     offload = Offload(threads=1)
     memo, shared = MemoryCache(1 << 20, lambda: 0.0), MemoryCache(1 << 20, lambda: 0.0)
-    yield Texts(compressor, memo, Pins(shared, SECRET), SECRET, offload)
+    yield Texts(compressor, memo, Pins(shared, SECRET, offload), SECRET, offload)
     offload.close()
 
 
