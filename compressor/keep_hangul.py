@@ -30,7 +30,7 @@ _AFTER_SINO, _AFTER_SCALE = CharSet("원년명개번살여대건달만억조월�
 _NOT_SINO = _hashes("이만 일만 천만에 구만")
 _LONGEST_NUMERAL = 8
 
-_AFTER_A = CharSet("니닌닙닐냐녔녜")
+_AFTER_A = CharSet("니닌닙닐님냐녔녜")
 _AFTER_MA = CharSet("\0세십시라요")
 _AFTER_AN = CharSet("되돼된됩됐될됨해하한했할합써")
 _BECOMES = CharSet("되돼된됩됐될됨")

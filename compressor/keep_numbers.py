@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from compressor.keep_compounds import compounds, romans
 from compressor.keep_han_numbers import han_numbers
 from compressor.keep_hangul import is_counter, is_numeral
 from compressor.keep_lexicon import Kind, Kinds
-from compressor.spans import CharSet, first_codes, last_codes
+from compressor.spans import CharSet, Positions, first_codes, last_codes
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -20,7 +21,11 @@ _REACH = 3
 """Words a number takes along on one side: "5 million US dollars", "at least 5"."""
 
 _PUNCT_AFTER = CharSet("$€£¥₩₹₽₺₿%‰°℃℉′″")
-_PUNCT_BEFORE = CharSet("$€£¥₩₹₽₺₿§#≈±~≤≥<>=+-−–№")
+_PUNCT_BEFORE = CharSet("$€£¥₩₹₽₺₿§#≈±~≤≥<>=+-−–№^!")
+_SPLITTING = CharSet(",.-:/")
+"""What a number that goes on in the next line may end with."""
+_LONGEST_PART = 4
+"""Characters of capitals inside an account number (GB29 NWBK 6016), and between brackets: 2(b)(iii)."""
 
 
 def numbers(words: Words, kinds: Kinds) -> Bools:
@@ -39,6 +44,8 @@ def numbers(words: Words, kinds: Kinds) -> Bools:
         number |= han_numbers(words)
     ones = np.flatnonzero(kinds[:-1] & Kind.ONE)
     number[ones] |= number[ones + 1] | is_after[ones + 1]
+    number[compounds(words)] = True
+    number[romans(words)] = True
     if not number.any():
         return np.asarray(number)
     return _Growth(words, kinds, is_before, is_after).grown(number)
@@ -58,6 +65,13 @@ class _Growth:
         is_name = np.append((words.flags & Flag.HAS_LETTER) != 0, False)
         self._is_linked = self._is_after & is_name
         self._dots = dots[self._is_before[dots - 1]]
+        lengths, is_glued = words.ends - words.starts, np.append(_is_glued(words), False)
+        upper = np.flatnonzero(words.flags & Flag.UPPER)
+        self._groups = upper[lengths[upper] <= _LONGEST_PART]
+        breaks = np.flatnonzero(words.flags & Flag.NEWLINE)
+        breaks = breaks[breaks > 0] - 1
+        self._splits = breaks[is_glued[breaks] & _SPLITTING.has(first_codes(words, breaks))]
+        self._opening = _bracketed(words, is_glued)
 
     def grown(self, number: Bools) -> Bools:
         """The numbers with what belongs to them on either side."""
@@ -68,6 +82,10 @@ class _Growth:
             number[self._puncts[number[self._puncts - 1] & number[self._puncts + 1]]] = True
             right = self._between + 1
             number[self._between[number[right - 2] & (number[right] | self._is_after[right])]] = True
+            number[self._groups[number[self._groups - 1] & number[self._groups + 1]]] = True
+            number[self._splits[number[self._splits - 1] & number[self._splits + 2]]] = True
+            parts = self._opening[number[self._opening - 1] | number[self._opening]]
+            number[parts] = number[parts + 1] = number[parts + 2] = True
             self._label(number)
             self._link(number)
         return np.asarray(number[:-1])
@@ -84,3 +102,19 @@ class _Growth:
         linked = (number[left] & self._is_linked[right]) | (self._is_month[left] & number[right])
         for part in (left, self._links, right):
             number[part[linked]] = True
+
+
+def _is_glued(words: Words) -> Bools:
+    """Words without a gap before them."""
+    is_glued = np.zeros(len(words), np.bool_)
+    is_glued[1:] = words.starts[1:] == words.ends[:-1]
+    return is_glued
+
+
+def _bracketed(words: Words, is_glued: Bools) -> Positions:
+    """Opening brackets of clauses written onto a number, as in 2(b)(iii)."""
+    puncts = np.flatnonzero(words.flags & Flag.PUNCT)
+    at = puncts[(puncts > 0) & (puncts < len(words) - 2)]
+    at = at[(last_codes(words, at) == ord("(")) & is_glued[at] & is_glued[at + 1] & is_glued[at + 2]]
+    at = at[words.ends[at + 1] - words.starts[at + 1] <= _LONGEST_PART]
+    return np.asarray(at[first_codes(words, at + 2) == ord(")")])

@@ -65,6 +65,26 @@ EN = (
     Case("They cannot pay. There is no money.", ("cannot pay", "no money"), ("There",)),
     Case("There is hardly any doubt that none remain.", ("hardly any doubt", "none remain"), ("There is",)),
     Case("It was noted in another notebook.", (), ("It was noted in another notebook",)),
+    Case(
+        "Patient denies chest pain, lungs w/o murmur.", ("denies chest", "w/o murmur"), ("Patient", "lungs")
+    ),
+    Case("He failed to pay and refused delivery.", ("failed", "refused"), ("pay", "delivery")),
+    Case("Use tea instead of coffee.", ("instead",), ("Use tea", "coffee")),
+    Case("A two-thirds majority needs thirty-six votes.", ("two-thirds", "thirty-six"), ("majority needs",)),
+    Case(
+        "Louis XIV met Napoleon III in Chapter V; I did.",
+        ("XIV", "III", "Chapter V"),
+        ("met Napoleon", "I did"),
+    ),
+    Case("See Section 2(b)(iii) for fees.", ("Section 2(b)(iii)",), ("for fees",)),
+    Case("Account GB29 NWBK 6016 1331 9268 19 NOW.", ("GB29 NWBK 6016 1331 9268 19",), ("Account", "NOW")),
+    Case("It needs ^1.2.3 but !=1.2.5.", ("^1.2.3", "!=1.2.5"), ("needs",)),
+    Case("The sum of 1,\n234.56 was split.", ("1,", "234.56"), ("split",)),
+    Case("Add 2 tsp of salt, 7 tbsp of oil.", ("2 tsp", "7 tbsp"), ("of salt", "oil")),
+    Case("Он не пришёл вчера.", ("не пришёл",), ("вчера",)),
+    Case("מחר לא נפגש בבית.", ("לא נפגש",), ("בבית",)),
+    Case("المبلغ لا يمكن استرداده.", ("لا يمكن",), ("المبلغ",)),
+    Case("कृपया भुगतान न करें।", ("न करें",), ("कृपया भुगतान",)),
 )
 
 KO = (
@@ -95,6 +115,7 @@ KO = (
     Case("주말은 제외하고 출입 금지 구역이다.", ("주말은 제외하고", "출입 금지"), ("구역이다",)),
     Case("반드시 서명해야 한다.", ("반드시 서명해야",), ("한다",)),
     Case("안녕하세요 안내 말씀과 안전 수칙입니다.", (), ("안녕하세요 안내 말씀과 안전 수칙입니다",)),
+    Case("이용은 무료가 아님.", ("무료가 아님",), ("이용은",)),
     Case("그것은 내 잘못이다.", (), ("그것은 내 잘못이다",)),
     Case("승인 없이 배포하지 못한다.", ("승인 없이", "배포하지 못한다")),
     Case("함수 getUserName 과 user_id 를 쓴다.", ("getUserName", "user_id"), ("함수", "쓴다")),
@@ -146,6 +167,8 @@ DE = (
     Case("Nur Mitglieder müssen zahlen, außer Kindern.", ("Nur", "müssen", "außer Kindern"), ("Mitglieder",)),
     Case("Es dauerte eine Stunde und eine Frau wartete.", ("eine Stunde",), ("eine Frau wartete",)),
     Case("Mindestens 12 Millionen Euro fehlen.", ("Mindestens 12 Millionen Euro",), ("fehlen",)),
+    Case("Der Antrag wurde abgelehnt.", ("abgelehnt",), ("Der Antrag",)),
+    Case("Er zahlt fünfundzwanzig Kronen.", ("fünfundzwanzig",), ("Er zahlt",)),
     Case("Die Note steht im Notizbuch.", (), ("Die Note steht im Notizbuch",)),
 )
 
@@ -161,6 +184,8 @@ FR = (
     Case("Sans accord, tous sauf Marie doivent partir.", ("Sans accord", "sauf Marie", "doivent"), ("tous",)),
     Case("Il faut 12 millions d'euros pour l'article 5.", ("12 millions d'euros",), ("Il faut",)),
     Case("Ni le juge ni le maire ne savent.", ("Ni le juge", "ni le maire"), ()),
+    Case("Elle refuse de signer.", ("refuse",), ("Elle",)),
+    Case("Au XIXe siècle, vingt-deux villes.", ("XIXe siècle", "vingt-deux"), ("villes",)),
     Case("La personne passe à ce point.", (), ("La personne passe à ce point",)),
 )
 
@@ -176,6 +201,7 @@ ES = (
     Case("Todos vinieron excepto María.", ("excepto María",), ("Todos vinieron",)),
     Case("Nunca compartas la clave.", ("Nunca compartas",), ("clave",)),
     Case("Solo los socios deben pagar 12 €.", ("Solo", "deben", "12 €"), ("socios",)),
+    Case("La empresa se negó a pagar.", ("negó",), ("La empresa", "pagar")),
     Case("La nota del notario es notable.", (), ("La nota del notario es notable",)),
 )
 
@@ -191,6 +217,7 @@ PT = (
     Case("Em casa, apenas os sócios devem pagar R$ 12,50.", ("apenas", "devem", "R$ 12,50"), ("sócios",)),
     Case("Uma hora depois, uma mulher chegou.", ("Uma hora",), ("uma mulher chegou",)),
     Case("Ninguém sabe, e nada mudou na cidade.", ("Ninguém sabe", "nada mudou"), ("cidade",)),
+    Case("A empresa recusou a oferta.", ("recusou",), ("A empresa", "oferta")),
     Case("Artigo 5 e nº 12 da lei.", ("Artigo 5", "nº 12"), ("da lei",)),
 )
 

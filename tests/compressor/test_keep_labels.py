@@ -23,6 +23,12 @@ from compressor.words import split
         ("lower: case", []),
         (": nothing before", []),
         ("One\ntwo: three", []),
+        ("[2024-03-05 14:03] 민지: 네", ["민지", ":"]),
+        ("[10:02] two: words", []),
+        ("[x]\nAna: yes", ["Ana", ":"]),
+        ("- **Ana:** yes\n> > Bob: no", ["Ana", ":**", "Bob", ":"]),
+        ("user: hello\nassistant: hi", ["user", ":", "assistant", ":"]),
+        ("the user: hello", []),
         ("", []),
     ],
 )

@@ -1,0 +1,66 @@
+"""Numbers that a list of words cannot hold: compounds with a hyphen and Roman numerals."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from compressor.chars import hash_spans, hash_words
+from compressor.keep_lexicon import Kind, lexicon
+from compressor.spans import Positions, first_codes, words_at
+from compressor.types import Bools, Hashes, Words
+from compressor.words import Flag
+
+_LONGEST_HEAD = 12
+_TENS = ("", "X", "XX", "XXX", "XL", "L")
+_ONES = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+_COUNTED = (
+    "chapter part article book volume act section phase title appendix annex schedule exhibit table figure"
+)
+
+
+def compounds(words: Words) -> Positions:
+    """Words that begin with a number word and a hyphen: thirty-six, two-thirds, five-year, vingt-deux."""
+    at = np.flatnonzero(words.codes == ord("-"))
+    if not len(at):
+        return at
+    holders, first = np.unique(words_at(words, at), return_index=True)
+    lengths = at[first] - words.starts[holders]
+    fits = ((words.flags[holders] & Flag.HAS_LETTER) != 0) & (lengths > 1) & (lengths <= _LONGEST_HEAD)
+    holders, lengths = holders[fits], lengths[fits]
+    kinds = lexicon().classes(_heads(words, holders, lengths))
+    return np.asarray(holders[(kinds & Kind.NUMBER) != 0])
+
+
+def _heads(words: Words, at: Positions, lengths: Positions) -> Hashes:
+    """Hash of so many characters at the beginning of each word, as if they were a word."""
+    starts = np.cumsum(lengths) - lengths
+    inside = np.arange(lengths.sum()) + np.repeat(words.starts[at] - starts, lengths)
+    return hash_spans(words.codes[inside], starts.astype(np.int32), np.zeros(len(inside), np.bool_))
+
+
+def romans(words: Words) -> Positions:
+    """II to LIX in capitals (World War II), French centuries (XIXe), and I, V, X after what they count."""
+    capital = np.flatnonzero(words.flags & Flag.TITLE)
+    numerals, centuries, single, counted = _listed()
+    is_long = np.isin(words.hashes[capital], numerals) & ((words.flags[capital] & Flag.UPPER) != 0)
+    is_century = np.isin(words.hashes[capital], centuries) & _is_upper(words, capital, 1)
+    short = capital[(words.ends[capital] - words.starts[capital] == 1) & (capital > 0)]
+    short = short[np.isin(words.hashes[short], single) & np.isin(words.hashes[short - 1], counted)]
+    return np.concatenate((capital[is_long | is_century], short))
+
+
+def _is_upper(words: Words, at: Positions, offset: int) -> Bools:
+    return np.asarray(
+        first_codes(words, at, offset) - ord("A") < 26
+    )  # unsigned: what lies below wraps around
+
+
+@cache
+def _listed() -> tuple[Hashes, Hashes, Hashes, Hashes]:
+    """Numerals of two letters or more, French centuries, single letters, and what those count."""
+    numerals = [tens + ones for tens in _TENS for ones in _ONES]
+    long = [numeral for numeral in numerals if len(numeral) > 1]
+    centuries = [numeral + ending for numeral in long for ending in ("e", "ème")]
+    return hash_words(long), hash_words(centuries), hash_words(["I", "V", "X"]), hash_words(_COUNTED.split())
