@@ -3,8 +3,8 @@
 Gap rules, in order, for the white space before a kept word whose neighbour was dropped:
 a newline takes none (no trailing blanks on a shortened line); the first word kept on a line takes the line's
 indentation; any other word takes its own gap, else the first gap among the dropped words before it, but for
-punctuation, which had none and moves up to the word before ("ends here." is "ends." without "here"), and
-behind an opening bracket or quote.
+punctuation, which had none and moves up to the word before ("ends here." is "ends." without "here") unless it
+opens something, and behind an opening bracket or quote.
 White space after the last word stays.
 """
 
@@ -19,7 +19,9 @@ from compressor.spans import CharSet
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
 
-_OPENING = CharSet("([{（「『【〈《“‘«")
+_OPENING = CharSet("([{（「『【〈《“‘«„¿¡")
+_EITHER = CharSet("\"'*“”«»")
+"""Open where a gap is before them and none behind."""
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -54,9 +56,13 @@ def _gap_owner(words: Words, first: Indices, previous: Indices) -> Indices:
     gaps = np.flatnonzero(has_gap)
     next_gap = np.append(gaps, len(words))[np.searchsorted(gaps, previous + 1)]
     before, flags = words.flags[previous], words.flags[first]
-    takes_gap = (next_gap <= first) & ((flags & Flag.PUNCT) == 0)
+    is_glued = np.append(~has_gap[1:], False)  # is the next word written onto it?
+    opens = is_glued[first] & _OPENING.has(words.codes[words.starts[first]])
+    takes_gap = (next_gap <= first) & (((flags & Flag.PUNCT) == 0) | opens)
     owner = np.where(has_gap[first], first, np.where(takes_gap, next_gap, -1))
-    owner[(previous >= 0) & _OPENING.has(words.codes[words.ends[previous] - 1])] = -1
+    last = words.codes[words.ends[previous] - 1]
+    opened = (_OPENING.has(last) & ~_EITHER.has(last)) | (_EITHER.has(last) & has_gap[previous])
+    owner[(previous >= 0) & is_glued[previous] & opened & ((before & Flag.PUNCT) != 0)] = -1
     at_line_start = (previous < 0) | ((before & Flag.NEWLINE) != 0)
     owner[at_line_start] = previous[at_line_start] + 1
     owner[((flags & Flag.NEWLINE) != 0) & (previous + 1 != first)] = -1

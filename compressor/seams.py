@@ -1,4 +1,4 @@
-"""What happens where words were dropped: no orphaned punctuation, no words grown together. Pure.
+"""What happens where words were dropped: no half pair, no orphaned mark, no words grown together. Pure.
 
 These rules run after selection, in the order `drop_consecutive`, `drop_orphans`, `keep_separators`. Protected
 and forced words never go.
@@ -13,14 +13,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.brackets import pairs
 from compressor.chars import Group, classify, hash_words
+from compressor.line_marks import follow_lines
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
 _STRONG = ".!?…。！？"
 _WEAK = ",;、，；"
 _COLONS = ":："
-_OPENING, _CLOSING = "([{（「『【〈《“‘«", ")]}）」』】〉》”’»"
+_MOST_PASSES = 8
+"""Marks in a row are few; a text of nothing else is left as it comes out."""
 
 Marks: TypeAlias = NDArray[np.uint16]
 
@@ -35,11 +38,6 @@ class Mark:
     STRONG = 4
     WEAK = 8
     NEWLINE = 16
-    OPENER = 1 << 8
-    """Times the number of the pair it opens."""
-    CLOSER = 1 << 12
-    OPENERS = 15 * OPENER
-    CLOSERS = 15 * CLOSER
 
 
 def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequence[str]) -> Bools:
@@ -64,7 +62,8 @@ def keep_separators(words: Words, kept: Bools) -> Bools:
     """Also keep what stands between two kept words that would otherwise grow together.
 
     A dropped newline between them stays where no blank could part them; and where letters or digits on both
-    sides would meet ("3至5", "使用Python编写Java"), the word just before the second stays.
+    sides would meet ("3至5", "使用Python编写Java"), the word just before the second stays, and if that closes
+    a pair, what opens it.
     """
     order = np.flatnonzero(kept)
     left, right = order[:-1], order[1:]
@@ -86,24 +85,60 @@ def keep_separators(words: Words, kept: Bools) -> Bools:
     first_groups, _ = classify(words.codes[words.starts[right]])
     grown = ~parted & ~by_newline & (last_groups == Group.WORD) & (first_groups == Group.WORD)
     result[right[grown] - 1] = True
-    return result
+    return balance(words, result, result) if grown.any() else result
 
 
 def drop_orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
     """Drop punctuation whose words are gone; words of `fixed` stay.
 
-    A mark that comes to stand behind another mark or at the beginning of a line goes ("Priya: Sure, yes." is
-    "Priya:", not "Priya:,."), but of a weak and a strong one the weak ("in the end, you see." is "in the
-    end."). A pair of brackets or quotes around nothing goes whole.
+    The marks at the beginning of a line go with their line and stay with it. Of brackets, quotes and emphasis
+    both halves stay or neither. A mark that comes to stand behind another mark or at the beginning of a line
+    goes ("Priya: Sure, yes." is "Priya:", not "Priya:,."), but of a weak and a strong one the weak ("in the
+    end, you see." is "in the end."). Where nothing but punctuation is kept, it stays: better than nothing.
     """
+    if not (kept & ((words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0)).any():
+        return kept
+    kept = balance(words, follow_lines(words, kept, fixed), fixed)
     marks = _marks(words)
     is_free = ~fixed
-    while len(
-        orphans := _orphans(marks, kept, is_free)
-    ):  # each pass drops a word at least, and marks in a row are few
+    for _ in range(_MOST_PASSES):
+        orphans = _orphans(marks, kept, is_free)
+        if not len(orphans):
+            break
         kept = kept.copy()
         kept[orphans] = False
     return kept
+
+
+def balance(words: Words, kept: Bools, fixed: Bools) -> Bools:
+    """Of each pair keep both halves or neither: the one that opens decides, unless the other is fixed or ends
+    a sentence besides. A pair goes when nothing of what it enclosed is left.
+    """
+    opening, closing = pairs(words)
+    if not len(opening) or bool(kept.all()):
+        return kept
+    kept = kept.copy()
+    is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
+    had_ink = _sums(is_ink, opening, closing) > 0
+    must = fixed[opening] | fixed[closing]
+    is_more = words.ends[closing] - words.starts[closing] > 1
+    for _ in range(_MOST_PASSES):
+        first, second = kept[opening], kept[closing]
+        is_empty = had_ink & (_sums(is_ink & kept, opening, closing) == 0)
+        gone = (is_empty | ~(first | (second & is_more))) & (first | second) & ~must
+        kept[opening[gone]] = kept[closing[gone]] = False
+        kept[fixed] = True
+        whole = (first != second) & ~gone
+        if not gone.any() and not whole.any():
+            break
+        kept[opening[whole]] = kept[closing[whole]] = True
+    return kept
+
+
+def _sums(mask: Bools, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many words of the mask stand between each first and last."""
+    total = np.append(0, np.cumsum(mask))
+    return np.asarray(total[last] - total[first + 1])
 
 
 def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
@@ -114,17 +149,15 @@ def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
     np.greater(order[1:], order[:-1] + 1, out=is_seam[1:])
     at = np.flatnonzero(is_seam)
     right, right_mark = order[at], marks[order[at]]
-    is_punctuation = (right_mark & Mark.SINGLE) != 0  # nothing else is dropped, or ends a pair
+    is_punctuation = (right_mark & Mark.ANY) != 0  # nothing else is dropped
     at, right, right_mark = at[is_punctuation], right[is_punctuation], right_mark[is_punctuation]
     left = np.where(at > 0, order[at - 1], -1)
     left_mark = np.where(at > 0, marks[left], np.uint16(Mark.NEWLINE))
     is_free_left, is_free_right = is_free[left] & (left >= 0), is_free[right]
-    opener = left_mark & Mark.OPENERS
-    is_empty_pair = (opener != 0) & (opener << 4 == right_mark & Mark.CLOSERS) & is_free_left & is_free_right
-    is_orphan = ((right_mark & Mark.ANY) != 0) & ((left_mark & (Mark.SINGLE | Mark.NEWLINE)) != 0)
+    is_orphan = (left_mark & (Mark.SINGLE | Mark.NEWLINE)) != 0
     takes_left = is_orphan & ((left_mark & Mark.WEAK) != 0) & ((right_mark & Mark.STRONG) != 0) & is_free_left
     orphans: NDArray[np.intp] = np.concatenate(
-        (left[is_empty_pair | takes_left], right[is_empty_pair | (is_orphan & ~takes_left & is_free_right)])
+        (left[takes_left], right[is_orphan & ~takes_left & is_free_right])
     )
     return orphans
 
@@ -148,7 +181,4 @@ def _mark_table() -> Marks:
     ):
         for char in chars:
             table[ord(char)] |= bits
-    for number, (opener, closer) in enumerate(zip(_OPENING, _CLOSING, strict=True), start=1):
-        table[ord(opener)] |= number * Mark.OPENER
-        table[ord(closer)] |= number * Mark.CLOSER
     return table

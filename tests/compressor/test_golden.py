@@ -26,10 +26,10 @@ CASES = {
     "table": CompressionParams(rates=(RateStep(0.9, 500), RateStep(0.3)), force_tokens=()),
 }
 GOLDEN = {
-    "meeting": "4346ed6a189f7ec2",
-    "document": "75c9964be0f5d53d",
-    "tool_result": "a7e84229914f33e1",
-    "meeting_ko": "d009fcb5b3f7ae3e",
+    "meeting": "e4e900a49a5f52be",
+    "document": "4dafc7b431041bd0",
+    "tool_result": "a69e2eedaca743bf",
+    "meeting_ko": "2399ded6e221f607",
 }
 
 

@@ -57,6 +57,17 @@ def test_a_dropped_newline_that_alone_parts_two_words_stays() -> None:
     assert parted("foo\nbar", {"\n"}) == "foo|\n|bar"
 
 
+def test_what_parts_two_words_stays_with_its_other_half() -> None:
+    assert parted('"좋다"라고 했다', {'"'}) == '"|좋다|"|라고|했다'
+
+
+def test_marks_in_a_row_without_end_are_left() -> None:
+    words = split("a " + ", " * 1000)
+    kept = np.ones(len(words), np.bool_)
+    kept[2] = False
+    assert 900 < drop_orphans(words, kept, np.zeros(len(words), np.bool_)).sum() < 1000
+
+
 def test_a_gap_parts_words_well_enough() -> None:
     assert parted("foo, bar baz", {",", "bar"}) == "foo|baz"
 
@@ -73,7 +84,14 @@ def test_a_gap_parts_words_well_enough() -> None:
         ("a, b, c", "b", "a, c"),
         ("会议，好的。", "好 的", "会议。"),
         ("no seam, no change.", "", "no seam, no change."),
-        ("all gone.", "all gone", ""),
+        ("all gone.", "all gone", "."),
+        ("see [the guide](of ours) now", "the guide", "see of ours now"),
+        ("one (two three) four", "( two", "one three four"),
+        ("one (two three) four", ") two", "one (three) four"),
+        ("said (so it is). Then", "(", "said (so it is). Then"),
+        ("he said “we go” twice", "“ we", "he said go twice"),
+        ("a **very bold** word", "very bold", "a word"),
+        ("- one two\n- three\n# four", "- one three four", "- two\n\n"),
     ],
 )
 def test_orphaned_punctuation_goes(text: str, dropped: str, expected: str) -> None:
@@ -87,10 +105,10 @@ def test_orphaned_punctuation_goes(text: str, dropped: str, expected: str) -> No
 
 
 def test_fixed_punctuation_stays() -> None:
-    words = split("Sure, yes.")
-    kept = np.array([False, True, False, True])
-    assert shown(drop_orphans(words, kept, np.ones(4, np.bool_))) == ".x.x"
-    assert shown(drop_orphans(words, kept, np.zeros(4, np.bool_))) == "...."
+    words = split("Sure, yes. Ok")
+    kept = np.array([False, True, False, True, True])
+    assert shown(drop_orphans(words, kept, np.ones(5, np.bool_))) == ".x.xx"
+    assert shown(drop_orphans(words, kept, np.zeros(5, np.bool_))) == "....x"
 
 
 def test_nothing_kept_has_no_seams() -> None:

@@ -1,0 +1,134 @@
+"""Which words open and close a pair: brackets, quotation marks, emphasis. Pure, near-linear in the text.
+
+A bracket is matched with the next closing one of its kind at the same depth in the same paragraph. Marks that
+look alike on both sides (`"`, `*`, and curly quotes, which languages turn either way) alternate within a
+line, and only where their number is even. Letters that look like brackets (the ’ of apostrophes) are none.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.spans import Positions
+from compressor.types import Bools, Words
+from compressor.words import Flag
+
+_OPENING, _CLOSING = "([{（［｛「『【〈《〔", ")]}）］｝」』】〉》〕"
+_ALIKE = ('"', "“”„‟", "«»", "‹›", "＂")
+_STAR = ord("*")
+_LONGEST = 6
+"""Characters of a run of punctuation that are looked at."""
+_LONGEST_STARS = 3
+_FIRST_ALIKE = 32
+_FIRST_STARS = 64
+
+Kinds = NDArray[np.int8]
+
+
+def pairs(words: Words) -> tuple[Positions, Positions]:
+    """The words that open pairs and those that close them, in parallel; a word may hold several."""
+    at, owner = _candidates(words)
+    kind = _table()[np.minimum(words.codes[at], 0xFFFF)]
+    is_newline = (words.flags & Flag.NEWLINE) != 0
+    line = np.cumsum(is_newline)
+    paragraph = np.cumsum(is_newline & np.append(False, is_newline[:-1]))
+    stars = kind >= _FIRST_STARS
+    is_used = np.where(stars, _is_emphasis(words, at), True)
+    kind[stars] += _run_lengths(words, at[stars])
+    at, owner, kind = at[is_used], owner[is_used], kind[is_used]
+    alike = np.abs(kind) >= _FIRST_ALIKE
+    found = (
+        _nested(owner[~alike], kind[~alike], paragraph[owner[~alike]]),
+        _alternating(owner[alike], kind[alike], line[owner[alike]]),
+    )
+    opening = np.concatenate([first for first, _ in found])
+    closing = np.concatenate([second for _, second in found])
+    parted = opening < closing
+    return opening[parted], closing[parted]
+
+
+def _candidates(words: Words) -> tuple[Positions, Positions]:
+    """Characters of words of punctuation that may open or close, in order, and the words they stand in."""
+    puncts = np.flatnonzero(words.flags & Flag.PUNCT)
+    starts = words.starts[puncts].astype(np.intp)
+    lengths = words.ends[puncts] - starts
+    at, owner = [starts], [puncts]
+    for i in range(1, _LONGEST):
+        longer = lengths > i
+        starts, puncts, lengths = starts[longer], puncts[longer], lengths[longer]
+        at.append(starts + i)
+        owner.append(puncts)
+    positions, owners = np.concatenate(at), np.concatenate(owner)
+    is_mark = _table()[np.minimum(words.codes[positions], 0xFFFF)] != 0
+    positions, owners = positions[is_mark], owners[is_mark]
+    order = np.argsort(positions)
+    return positions[order], owners[order]
+
+
+@cache
+def _table() -> Kinds:
+    """By code point: a positive number for what opens, its negative for what closes, 0 for all else."""
+    table = np.zeros(0x10000, np.int8)
+    for number, (opener, closer) in enumerate(zip(_OPENING, _CLOSING, strict=True), start=1):
+        table[ord(opener)], table[ord(closer)] = number, -number
+    for number, chars in enumerate(_ALIKE, start=_FIRST_ALIKE):
+        for char in chars:
+            table[ord(char)] = number
+    table[_STAR] = _FIRST_STARS
+    table.setflags(write=False)
+    return table
+
+
+def _is_emphasis(words: Words, at: Positions) -> Bools:
+    """Of stars: the first of a run that touches ink on a side; bullets and products touch none."""
+    codes = np.concatenate((words.codes, np.zeros(_LONGEST_STARS + 1, np.uint32)))  # -1 meets the end
+    is_first = codes[at - 1] != _STAR
+    past = at + 1
+    for _ in range(1, _LONGEST_STARS):
+        past = past + (codes[past] == _STAR)
+    return np.asarray(is_first & (_is_ink(codes[at - 1]) | _is_ink(codes[past])))
+
+
+def _is_ink(codes: NDArray[np.uint32]) -> Bools:
+    return np.asarray(codes > ord(" "))
+
+
+def _run_lengths(words: Words, at: Positions) -> Kinds:
+    """How many stars, up to three, stand in a row from each position."""
+    codes = np.concatenate((words.codes, np.zeros(_LONGEST_STARS, np.uint32)))
+    second = codes[at + 1] == _STAR
+    third = second & (codes[at + 2] == _STAR)
+    return np.asarray(second.astype(np.int8) + third)
+
+
+def _nested(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Positions, Positions]:
+    """Brackets: what opens, followed by what closes, among those of one kind, depth and scope."""
+    number = np.abs(kind)
+    order = np.argsort(number, kind="stable")
+    step = np.where(kind[order] > 0, 1, -1)
+    depth = np.cumsum(step) + (step < 0)  # of a closer, the depth before it
+    keys = (np.arange(len(order)), depth, scope[order], number[order])
+    ranked = order[np.lexsort(keys)]
+    depths = np.empty(len(order), np.intp)
+    depths[order] = depth
+    left, right = ranked[:-1], ranked[1:]
+    matches = (kind[left] > 0) & (kind[right] == -kind[left])
+    matches &= (depths[left] == depths[right]) & (scope[left] == scope[right])
+    return owner[left[matches]], owner[right[matches]]
+
+
+def _alternating(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Positions, Positions]:
+    """Marks alike on both sides: by twos, where a scope holds an even number of the kind."""
+    order = np.lexsort((np.arange(len(owner)), kind, scope))
+    same = np.append(False, (kind[order][1:] == kind[order][:-1]) & (scope[order][1:] == scope[order][:-1]))[
+        : len(order)
+    ]
+    first = np.flatnonzero(~same)
+    counts = np.diff(np.append(first, len(order)))
+    rank = np.arange(len(order)) - np.repeat(first, counts)
+    is_even = np.repeat(counts % 2 == 0, counts)
+    left = np.flatnonzero(is_even & (rank % 2 == 0))
+    return owner[order[left]], owner[order[left + 1]]

@@ -1,0 +1,79 @@
+"""The marks a line begins with (bullets, quotation signs, headings, boxes, "(a)"): where they stand, and that
+they stay with their line and go with it. Pure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compressor.spans import CharSet, Positions, fill, first_codes
+from compressor.types import Bools, Words
+from compressor.words import Flag
+
+_MARKS = CharSet("-*+•–·‣▪◦●○■□✓✔>#")
+_BOXES = {ord("["): ord("]"), ord("("): ord(")")}
+_ENDS = CharSet(".)")
+_DEEPEST = 4
+"""Marks before a text: "> > - "."""
+_LONGEST_LABEL = 4
+"""Characters between brackets: [x], (iii)."""
+
+
+def leads(words: Words) -> tuple[Positions, Positions]:
+    """Of every line that begins with marks: its first word and the word after the marks."""
+    n = len(words)
+    is_newline = (words.flags & Flag.NEWLINE) != 0
+    begins = np.append(0, np.flatnonzero(is_newline) + 1)
+    begins = begins[begins < n]
+    begins = begins[((words.flags[begins] & (Flag.PUNCT | Flag.HAS_DIGIT)) != 0)]
+    has_gap = np.append(words.starts[1:] > words.ends[:-1], True) | np.append(is_newline[1:], True)
+    past = begins
+    is_mark = ((words.flags & Flag.PUNCT) != 0) & has_gap
+    for _ in range(_DEEPEST):
+        here = np.minimum(past, n - 1)
+        past = past + ((past < n) & is_mark[here] & _MARKS.has(first_codes(words, here)))
+    past = _past_box(words, past)
+    past = _past_number(words, past, has_gap)
+    long = past > begins
+    return begins[long], past[long]
+
+
+def _past_box(words: Words, at: Positions) -> Positions:
+    """Moved past [ ], [x] and (a)."""
+    n = len(words)
+    first, second, third = (np.minimum(at + i, n - 1) for i in range(3))
+    opener = first_codes(words, first)
+    closer = np.where(opener == ord("["), ord("]"), ord(")"))
+    is_box = np.isin(opener, list(_BOXES)) & (words.ends[first] - words.starts[first] == 1)
+    is_empty = is_box & (second > first) & (first_codes(words, second) == closer)
+    is_filled = is_box & (third > second) & (first_codes(words, third) == closer)
+    is_filled &= words.ends[second] - words.starts[second] <= _LONGEST_LABEL
+    is_filled &= words.ends[third] - words.starts[third] == 1
+    return np.where(is_empty, at + 2, np.where(is_filled, at + 3, at))
+
+
+def _past_number(words: Words, at: Positions, has_gap: Bools) -> Positions:
+    """Moved past 1. and 2)."""
+    n = len(words)
+    first, second = (np.minimum(at + i, n - 1) for i in range(2))
+    is_number = ((words.flags[first] & Flag.HAS_DIGIT) != 0) & (second > first) & ~has_gap[first]
+    is_number &= _ENDS.has(first_codes(words, second)) & has_gap[second]
+    is_number &= words.ends[second] - words.starts[second] == 1
+    return np.where(is_number, at + 2, at)
+
+
+def follow_lines(words: Words, kept: Bools, fixed: Bools) -> Bools:
+    """Keep the marks of lines that keep something else, drop those of lines that keep nothing."""
+    first, past = leads(words)
+    if not len(first):
+        return kept
+    n = len(words)
+    is_newline = (words.flags & Flag.NEWLINE) != 0
+    breaks = np.append(np.flatnonzero(is_newline), n)
+    ends = breaks[np.searchsorted(breaks, past)]
+    counted = np.append(0, np.cumsum(kept & ((words.flags & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0)))
+    is_full = counted[ends] > counted[past]
+    result = kept.copy()
+    result[fill(n, first[~is_full], past[~is_full]) & ~fixed] = False
+    result[fill(n, first[is_full], past[is_full])] = True
+    return result
