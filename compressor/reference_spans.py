@@ -33,6 +33,8 @@ _DEEP = 3
 _WINDOWS = re.compile(
     r"(?:[A-Za-z]:\\|\\\\[\w.\-]++\\)[\w.\-+@%#$()]*+(?:(?: [\w.\-()]{1,64}+){0,4}\\[\w.\-+@%#$()]*+)*+"
 )
+_QUOTED = re.compile(r"""(["'])(?:~|\.{1,2}|[A-Za-z]:)?[/\\][^"'<>|\n]{1,200}+\1""")
+"""A path in quotes may hold blanks."""
 _NON_ASCII_TAIL = re.compile(r"[^\x00-\x7F]+\Z")
 _TAG = re.compile(
     r"</?[A-Za-z][\w:.\-]*+"
@@ -78,21 +80,23 @@ def _without_trailing(text: str, start: int, end: int) -> int:
 
 
 def mails(text: str) -> list[Span]:
-    """Mail addresses."""
+    """Mail addresses, with the angle brackets of mail headers."""
     spans = []
     past = 0
     for at in _finds(text, "@"):
         domain = _DOMAIN.match(text, at)
         local = _LOCAL.search(text, max(at - 64, past), at) if domain else None
         if domain and local:
-            past = domain.end()
-            spans.append((local.start(), past))
+            start, past = local.start(), domain.end()
+            is_framed = text[start - 1 : start] == "<" and text[past : past + 1] == ">"
+            past += is_framed
+            spans.append((start - is_framed, past))
     return spans
 
 
 def paths(text: str, words: Words) -> list[Span]:
-    """File paths, rooted (/usr/lib, ~/x, ./a), relative (src/main.py) and Windows (C:\\Users\\me)."""
-    spans: list[Span] = []
+    """File paths, rooted (/usr/lib, ~/x, ./a), relative (src/main.py), Windows (C:\\Users\\me), in quotes."""
+    spans = [match.span() for match in _QUOTED.finditer(text)]
     if "/" in text:
         holders = np.unique(words_at(words, np.flatnonzero(words.codes == ord("/"))))
         holders = holders[(words.flags[holders] & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0]

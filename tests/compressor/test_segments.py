@@ -276,11 +276,19 @@ def test_a_url_in_a_url_is_one() -> None:
 
 def test_mail_addresses() -> None:
     assert found("write to a.b+c@mail.example.org, not @home or x@y") == ["a.b+c@mail.example.org"]
+    assert found("From: Ann <ann@example.org>") == ["<ann@example.org>"]
+    assert found("a@b.example> and <c@d.example") == ["a@b.example", "c@d.example"]
 
 
 def test_paths() -> None:
     text = "Open /usr/lib/x.so, ./run.sh, ~/notes and src/main.py에서, not and/or, 1/2, km/h, TCP/IP."
     assert found(text) == ["/usr/lib/x.so", "./run.sh", "~/notes", "src/main.py에서"]
+
+
+def test_paths_in_quotes_may_hold_blanks() -> None:
+    assert found('open "/home/me/My Files/a.txt" now') == ['"/home/me/My Files/a.txt"']
+    assert found("run 'C:\\Program Files\\x.exe'") == ["'C:\\Program Files\\x.exe'"]
+    assert found('he said "we go" and "/') == []
 
 
 def test_windows_paths() -> None:
