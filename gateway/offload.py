@@ -21,10 +21,15 @@ INLINE_BYTES = 8 * 1024
 """Up to this much input, work takes less than the two thread switches it would cost (about 0.1 ms)."""
 
 
+THREADS = 2
+"""One may be busy with something large. More only fight over the interpreter lock: four conversations of
+100,000 tokens at the same time took 300 ms on one thread or two, 470 on four."""
+
+
 class Offload:
     """Runs pure functions; `await offload(size, function, *args)`."""
 
-    def __init__(self, threads: int = 4, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, threads: int = THREADS, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = ThreadPoolExecutor(threads, "pith-work")
         self._clock = clock
         self._waiting = _Waiting()

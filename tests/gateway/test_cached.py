@@ -12,9 +12,9 @@ from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreReq
 from compressor.types import SCORE_ONE, Scores
 from compressor.words import split
 from gateway.cache.memory import MemoryCache
-from gateway.cached import CachedCompressor, Late
+from gateway.cached import TURN_CHARACTERS, CachedCompressor, Late
 from gateway.hashing import Secret
-from gateway.offload import Offload
+from gateway.offload import Offload, P, T
 
 TEXT = " ".join(f"sentence number {i} about the very same subject" for i in range(40))
 HALF = CompressionParams(rate=0.5)
@@ -201,3 +201,27 @@ async def test_the_cache_holds_no_text(engine: FakeEngine, offload: Offload) -> 
     )
     assert stored
     assert not any(b"sentence" in value for value in stored)
+
+
+class CountingOffload(Offload):
+    """Counts the turns on the thread."""
+
+    def __init__(self) -> None:
+        super().__init__(threads=1)
+        self.sizes: list[int] = []
+
+    async def __call__(self, size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.sizes.append(size)
+        return await super().__call__(size, function, *args, **kwargs)
+
+
+async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeEngine) -> None:
+    texts = [f"{i} {TEXT} " * 10 for i in range(9)]  # two a turn
+    assert 2 * len(texts[0]) > TURN_CHARACTERS > len(texts[0])
+    offload = CountingOffload()
+    cached = CachedCompressor(engine, MemoryCache(1 << 20, lambda: 0.0), Secret(b"s" * 32), offload)
+    results = await cached.compress(texts, HALF)
+    offload.close()
+    assert [result.skip for result in results] == [None] * 9
+    assert [result.text[0] for result in results] == list("012345678")
+    assert len(offload.sizes) == 2 + 2 * 5  # keys of analyses and scores, and five turns before and after
