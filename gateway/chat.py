@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from compressor import CompressionParams, encoding_for, marks
 from gateway.accounts import Account
 from gateway.client import ClientWatch
+from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect, TextSite
 from gateway.incoming import Incoming
 from gateway.passthrough import ASGIReceive, ASGISend, ClientGone, read_body
@@ -151,20 +152,30 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
         [body[message.start : message.end] for message in request.messages],
         unit=overrides.unit,
         prompt_cache_key=request.prompt_cache_key,
+        n_opening=_n_opening(request),
     )
     facts = RequestFacts(incoming.path, request.model, incoming.tenant, None, incoming.headers)
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
-    return conversation, await _pinned(incoming.tenant, conversation, fresh, services)
+    return conversation, await _pinned(facts, conversation, fresh, services.pins)
 
 
-async def _pinned(tenant: str, conversation: str, fresh: Decision, services: Services) -> Decision:
+def _n_opening(request: ChatRequest) -> int:
+    """How many messages open the conversation: up to the first of the user's, or all."""
+    roles = [message.role for message in request.messages]
+    return roles.index("user") + 1 if "user" in roles else len(roles)
+
+
+async def _pinned(facts: RequestFacts, conversation: str, fresh: Decision, pins: Pins) -> Decision:
     """The decision recorded for the conversation, obeyed whatever the policy file says by now.
 
-    What the client asks of this one request is not recorded.
+    What the client asks of this one request is not recorded. Another model may be another policy's, and
+    shares no prompt cache with the one before: its decision is its own.
     """
     if fresh.is_overridden or fresh.has_opted_out or fresh.apply == "now":
         return fresh
-    stored = await services.pins.decide(tenant, conversation, fresh.to_pin().to_bytes())
+    subject = f"{facts.path} {facts.model}".encode()
+    pin = fresh.to_pin().to_bytes()
+    stored = await pins.decide(facts.key_id or "", conversation, pin, subject=subject)
     return obey(Decision.from_bytes(stored), fresh)
 
 

@@ -1,6 +1,7 @@
 """Which conversation a request belongs to, and what was decided for it at first sight (pins).
 
-A conversation has a name from its client (`x-pith-unit`, else `prompt_cache_key`), or is recognised:
+A conversation has a name from its client (`x-pith-unit`, else `prompt_cache_key`) and its opening messages,
+since a unit may be a user, and applications send one cache key with all they ask. Else it is recognised:
 each request's messages are recorded as a prefix, and a later request that begins with a recorded prefix
 belongs to the same conversation, the longest one deciding.
 
@@ -37,12 +38,24 @@ class Conversations:
         self._offload = offload
 
     async def identify(
-        self, tenant: str, messages: Sequence[bytes], *, unit: str | None, prompt_cache_key: str | None
+        self,
+        tenant: str,
+        messages: Sequence[bytes],
+        *,
+        unit: str | None,
+        prompt_cache_key: str | None,
+        n_opening: int = 0,
     ) -> str:
-        """The conversation's name: 64 hex digits that tell nothing of the client's own name for it."""
+        """The conversation's name: 64 hex digits that tell nothing of the client's own name for it.
+
+        `n_opening` messages open it: they tell apart what a client calls by one name.
+        """
         for kind, given in ((b"unit", unit), (b"prompt_cache_key", prompt_cache_key)):
             if given:
-                return self._secret.keyed(b"conversation", kind, tenant.encode(), _encode(given)).hex()
+                opening = messages[:n_opening]
+                parts = (b"conversation", kind, tenant.encode(), _encode(given), *opening)
+                name = await self._offload(sum(map(len, opening)), self._secret.keyed, *parts)
+                return name.hex()
         return await self._recognise(tenant, messages)
 
     async def _recognise(self, tenant: str, messages: Sequence[bytes]) -> str:
@@ -75,11 +88,13 @@ class Pins:
         self._secret = secret
         self._offload = offload
 
-    async def decide(self, tenant: str, conversation: str, decision: bytes) -> bytes:
-        """Record a decision unless there is one; returns what is in force (a reader may find it garbage)."""
-        return await self._cache.put_if_absent(
-            self._key(b"decision", tenant, conversation), decision, PIN_TTL_S
-        )
+    async def decide(self, tenant: str, conversation: str, decision: bytes, *, subject: bytes = b"") -> bytes:
+        """Record a decision unless there is one; returns what is in force (a reader may find it garbage).
+
+        `subject` is what a decision is about besides the conversation: another subject, another decision.
+        """
+        key = self._key(b"decision", tenant, conversation, subject)
+        return await self._cache.put_if_absent(key, decision, PIN_TTL_S)
 
     async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
         """Record that a text (by its keyed hash) is left whole in this conversation."""

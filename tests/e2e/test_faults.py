@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,24 @@ class TestRoutes:
                 await arrived(peer)
                 await peer.send(OK)
                 assert (await client.answer())[0].status == 200
+
+
+class TestTheLedgerIsDown:
+    async def test_requests_pass_and_their_rows_are_written_later(
+        self, upstream: ScriptedUpstream, tmp_path: Path
+    ) -> None:
+        async with echoing(upstream):
+            with gateway(tmp_path, upstream.url) as port:
+                with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+                    other.execute("begin exclusive")
+                    for _ in range(3):
+                        assert await forwarded(port) != LONG
+                    said = await asyncio.to_thread(until, port, "/pith/readyz", is_degraded("ledger"))
+                    assert said["status"] == "degraded"
+                    assert await forwarded(port) != LONG
+                    other.execute("rollback")
+                await asyncio.to_thread(until, port, "/pith/readyz", is_ready)
+        assert [row["status"] for row in rows(tmp_path)] == [200] * 4
 
 
 async def echo(upstream: ScriptedUpstream) -> None:

@@ -134,6 +134,19 @@ async def test_the_clients_own_name_goes_first() -> None:
     assert cache.values == {}
 
 
+async def test_what_a_client_calls_by_one_name_is_told_apart_by_how_it_opens() -> None:
+    async def named(*messages: bytes, n_opening: int = 2) -> str:
+        conversations = Conversations(DictCache(), SECRET, OFFLOAD)
+        return await conversations.identify(
+            "t", messages, unit=None, prompt_cache_key="app", n_opening=n_opening
+        )
+
+    name = await named(SYSTEM, ASK)
+    assert await named(SYSTEM, ASK, ANSWER, MORE) == name
+    assert await named(SYSTEM, MORE) != name
+    assert await named(SYSTEM, ASK, n_opening=1) != name
+
+
 async def test_a_clients_name_may_be_anything() -> None:
     assert await identify(DictCache(), unit="\ud83d é") != await identify(DictCache(), unit="\ude00 é")
 

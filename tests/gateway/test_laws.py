@@ -151,6 +151,37 @@ def test_law_4_also_when_policies_change(conversation: list[Pieces], sets: list[
     run(grows(running, conversation, between))
 
 
+MIXED = policy_set(
+    {"name": "mini", "match": {"model": "*-mini"}, "mode": "off"}, {"name": "half", "params": PARAMS}
+)
+
+
+@pytest.mark.parametrize("name", ["prompt_cache_key", "x-pith-unit"])
+def test_law_4_pins_one_conversation_not_all_of_an_application(name: str) -> None:
+    """Applications give one cache key to all of their requests, and a unit may be a user."""
+    compressor = PureCompressor()
+    running = pipeline(MIXED, compressor)
+
+    async def send(*texts: str, model: str = "gpt-4o") -> Plan:
+        more = {"prompt_cache_key": "app"} if name == "prompt_cache_key" else {}
+        raw = chat(("system", "Be brief."), *(("user", text) for text in texts), **more, model=model)
+        return await running.plan(raw, headers=[] if more else [(b"x-pith-unit", b"app")])
+
+    async def holds() -> None:
+        assert (await send("hi", model="gpt-4o-mini")).skip == "off"
+        assert (await send("hi", LONG)).skip is None, "the policy of this model is another"
+        compressor.trouble = lambda text: whole(text, CompressionParams(), "deadline")
+        assert (await send(LONG + "Again.")).skip == "deadline"
+        compressor.trouble = lambda text: None
+        assert (await send("Well?", LONG + "Again.")).skip is None, "it was left whole elsewhere"
+        assert (await send(LONG + "Again.", "Well?")).skip == "deadline"
+        running.policies.current = OFF
+        assert (await send("hi", LONG, "And?")).skip is None, "pinned"
+        assert (await send("ho", LONG)).skip == "off", "a new conversation is under the new policies"
+
+    run(holds())
+
+
 MOMENTARY: tuple[SkipReason, ...] = ("deadline", "overloaded", "scorer_down")
 LASTING: tuple[SkipReason, ...] = ("short", "structured", "no_gain", "verify_failed")
 
@@ -352,6 +383,18 @@ def test_law_6_garbage_in_a_cache_is_a_miss(garbage: bytes, is_memo: bool) -> No
     caches: dict[str, Cache] = {"memo" if is_memo else "cache": GarbageCache(garbage)}
     running = pipeline(HALF, PureCompressor(), **caches)  # type: ignore[arg-type]  # either cache
     assert is_cut_of(run(running.forward(body(pieces))), pieces)
+
+
+@given(st.binary(max_size=80) | st.sampled_from([b"1", b"a1" + bytes(40), b"1" + bytes(80)]))
+def test_law_6_garbage_among_recorded_scores_is_a_miss(garbage: bytes) -> None:
+    async def holds() -> None:
+        offload = Offload(threads=1)
+        compressor = CachedCompressor(Scores97(), GarbageCache(garbage), SECRET, offload)
+        sent = await pipeline(HALF, compressor).forward(chat(("user", LONG)))
+        assert sent == await pipeline(HALF, PureCompressor()).forward(chat(("user", LONG)))
+        offload.close()
+
+    run(holds())
 
 
 @pytest.mark.parametrize("policies", [HALF, MARKED])
