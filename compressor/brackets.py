@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.spans import Positions
+from compressor.spans import Positions, words_at
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -31,14 +31,17 @@ Kinds = NDArray[np.int8]
 def pairs(words: Words) -> tuple[Positions, Positions]:
     """The words that open pairs and those that close them, in parallel; a word may hold several."""
     at, owner = _candidates(words)
+    if not len(at):
+        return at, owner
     kind = _table()[np.minimum(words.codes[at], 0xFFFF)]
     is_newline = (words.flags & Flag.NEWLINE) != 0
     line = np.cumsum(is_newline)
     paragraph = np.cumsum(is_newline & np.append(False, is_newline[:-1]))
     stars = kind >= _FIRST_STARS
-    is_used = np.where(stars, _is_emphasis(words, at), True)
-    kind[stars] += _run_lengths(words, at[stars])
-    at, owner, kind = at[is_used], owner[is_used], kind[is_used]
+    if stars.any():
+        is_used = np.where(stars, _is_emphasis(words, at), True)
+        kind[stars] += _run_lengths(words, at[stars])
+        owner, kind = owner[is_used], kind[is_used]
     alike = np.abs(kind) >= _FIRST_ALIKE
     found = (
         _nested(owner[~alike], kind[~alike], paragraph[owner[~alike]]),
@@ -52,20 +55,10 @@ def pairs(words: Words) -> tuple[Positions, Positions]:
 
 def _candidates(words: Words) -> tuple[Positions, Positions]:
     """Characters of words of punctuation that may open or close, in order, and the words they stand in."""
-    puncts = np.flatnonzero(words.flags & Flag.PUNCT)
-    starts = words.starts[puncts].astype(np.intp)
-    lengths = words.ends[puncts] - starts
-    at, owner = [starts], [puncts]
-    for i in range(1, _LONGEST):
-        longer = lengths > i
-        starts, puncts, lengths = starts[longer], puncts[longer], lengths[longer]
-        at.append(starts + i)
-        owner.append(puncts)
-    positions, owners = np.concatenate(at), np.concatenate(owner)
-    is_mark = _table()[np.minimum(words.codes[positions], 0xFFFF)] != 0
-    positions, owners = positions[is_mark], owners[is_mark]
-    order = np.argsort(positions)
-    return positions[order], owners[order]
+    at = np.flatnonzero(_table().take(words.codes, mode="clip"))
+    owner = words_at(words, at)
+    is_mark = ((words.flags[owner] & Flag.PUNCT) != 0) & (at - words.starts[owner] < _LONGEST)
+    return at[is_mark], owner[is_mark]
 
 
 @cache
@@ -106,6 +99,8 @@ def _run_lengths(words: Words, at: Positions) -> Kinds:
 
 def _nested(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Positions, Positions]:
     """Brackets: what opens, followed by what closes, among those of one kind, depth and scope."""
+    if not len(owner):
+        return owner, owner
     number = np.abs(kind)
     order = np.argsort(number, kind="stable")
     step = np.where(kind[order] > 0, 1, -1)
@@ -122,6 +117,8 @@ def _nested(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Positions,
 
 def _alternating(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Positions, Positions]:
     """Marks alike on both sides: by twos, where a scope holds an even number of the kind."""
+    if not len(owner):
+        return owner, owner
     order = np.lexsort((np.arange(len(owner)), kind, scope))
     same = np.append(False, (kind[order][1:] == kind[order][:-1]) & (scope[order][1:] == scope[order][:-1]))[
         : len(order)

@@ -6,14 +6,16 @@ from functools import cache
 
 import numpy as np
 
-from compressor.chars import hash_spans, hash_words
+from compressor.chars import hash_spans
 from compressor.keep_lexicon import Kind, lexicon
-from compressor.spans import Positions, first_codes, words_at
+from compressor.spans import CharSet, Positions, first_codes, words_at
 from compressor.types import Bools, Hashes, Words
+from compressor.word_index import WordIndex
 from compressor.words import Flag
 
 _LONGEST_HEAD = 12
 _TENS = ("", "X", "XX", "XXX", "XL", "L")
+_SINGLE = CharSet("IVX")
 _ONES = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
 _COUNTED = (
     "chapter part article book volume act section phase title appendix annex schedule exhibit table figure"
@@ -29,6 +31,8 @@ def compounds(words: Words) -> Positions:
     lengths = at[first] - words.starts[holders]
     fits = ((words.flags[holders] & Flag.HAS_LETTER) != 0) & (lengths > 1) & (lengths <= _LONGEST_HEAD)
     holders, lengths = holders[fits], lengths[fits]
+    if not len(holders):
+        return np.asarray(holders)
     kinds = lexicon().classes(_heads(words, holders, lengths))
     return np.asarray(holders[(kinds & Kind.NUMBER) != 0])
 
@@ -43,12 +47,14 @@ def _heads(words: Words, at: Positions, lengths: Positions) -> Hashes:
 def romans(words: Words) -> Positions:
     """II to LIX in capitals (World War II), French centuries (XIXe), and I, V, X after what they count."""
     capital = np.flatnonzero(words.flags & Flag.TITLE)
-    numerals, centuries, single, counted = _listed()
-    is_long = np.isin(words.hashes[capital], numerals) & ((words.flags[capital] & Flag.UPPER) != 0)
-    is_century = np.isin(words.hashes[capital], centuries) & _is_upper(words, capital, 1)
+    numerals, centuries, counted = _listed()
+    long = capital[_is_upper(words, capital, 1)]
+    is_upper = (words.flags[long] & Flag.UPPER) != 0
+    hashes = words.hashes[long]
+    long = long[(is_upper & numerals.has(hashes)) | centuries.has(hashes)]
     short = capital[(words.ends[capital] - words.starts[capital] == 1) & (capital > 0)]
-    short = short[np.isin(words.hashes[short], single) & np.isin(words.hashes[short - 1], counted)]
-    return np.concatenate((capital[is_long | is_century], short))
+    short = short[_SINGLE.has(first_codes(words, short))]
+    return np.concatenate((long, short[counted.has(words.hashes[short - 1])]))
 
 
 def _is_upper(words: Words, at: Positions, offset: int) -> Bools:
@@ -58,9 +64,9 @@ def _is_upper(words: Words, at: Positions, offset: int) -> Bools:
 
 
 @cache
-def _listed() -> tuple[Hashes, Hashes, Hashes, Hashes]:
-    """Numerals of two letters or more, French centuries, single letters, and what those count."""
+def _listed() -> tuple[WordIndex, WordIndex, WordIndex]:
+    """Numerals of two letters or more, French centuries, and what single letters count."""
     numerals = [tens + ones for tens in _TENS for ones in _ONES]
     long = [numeral for numeral in numerals if len(numeral) > 1]
     centuries = [numeral + ending for numeral in long for ending in ("e", "ème")]
-    return hash_words(long), hash_words(centuries), hash_words(["I", "V", "X"]), hash_words(_COUNTED.split())
+    return WordIndex(long), WordIndex(centuries), WordIndex(_COUNTED.split())

@@ -7,16 +7,18 @@ a time or date in brackets and the marks of lists, quotations and bold type.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from compressor.chars import hash_words
-from compressor.spans import Positions
+from compressor.spans import CharSet, Positions
 from compressor.types import Bools, Words
+from compressor.word_index import WordIndex
 from compressor.words import Flag
 
 MAX_CHARACTERS = 32
 MAX_WORDS = 8
-_COLONS = (ord(":"), ord("："))
+_COLONS = CharSet(":：")
 _FIRST = Flag.TITLE | Flag.HAS_DIGIT | Flag.CJK | Flag.HANGUL
 _MOST_MARKS = 3
 """Words of punctuation before a label: `> - **Ana:**`."""
@@ -32,7 +34,7 @@ def labels(words: Words) -> Bools:
     is_label = np.zeros(len(words), np.bool_)
     is_punct = (words.flags & Flag.PUNCT) != 0
     is_newline = (words.flags & Flag.NEWLINE) != 0
-    is_colon = is_punct & np.isin(words.codes[words.starts], _COLONS)
+    is_colon = is_punct & _COLONS.has(words.codes[words.starts])
     colons = np.append(np.flatnonzero(is_colon), len(words))
     if len(colons) == 1:
         return is_label
@@ -46,12 +48,17 @@ def labels(words: Words) -> Bools:
     fits = (ends < len(words)) & (ends > begins) & (ends - begins <= MAX_WORDS)
     begins, ends = begins[fits], ends[fits]
     is_named = (words.flags[begins] & _FIRST) != 0
-    is_named |= (ends == begins + 1) & np.isin(words.hashes[begins], hash_words(_ROLES.split()))
+    is_named |= (ends == begins + 1) & _roles().has(words.hashes[begins])
     fits = (in_line[begins] == in_line[ends]) & is_named
     fits &= words.ends[ends] - words.starts[begins] <= MAX_CHARACTERS
     for begin, end in zip(begins[fits].tolist(), ends[fits].tolist(), strict=True):
         is_label[begin : end + 1] = True
     return is_label
+
+
+@cache
+def _roles() -> WordIndex:
+    return WordIndex(_ROLES.split())
 
 
 def _past_stamp(words: Words, begins: Positions, in_line: Positions) -> Positions:

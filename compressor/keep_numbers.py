@@ -76,7 +76,12 @@ class _Growth:
     def grown(self, number: Bools) -> Bools:
         """The numbers with what belongs to them on either side."""
         number = np.append(number, False)
+        n_before = -1
         for _ in range(_REACH):
+            n_numbers = int(np.count_nonzero(number))
+            if n_numbers == n_before:
+                break
+            n_before = n_numbers
             number[self._after[number[self._after - 1]]] = True
             number[self._before[number[self._before + 1]]] = True
             number[self._puncts[number[self._puncts - 1] & number[self._puncts + 1]]] = True
@@ -87,7 +92,8 @@ class _Growth:
             parts = self._opening[number[self._opening - 1] | number[self._opening]]
             number[parts] = number[parts + 1] = number[parts + 2] = True
             self._label(number)
-            self._link(number)
+            if len(self._links):
+                self._link(number)
         return np.asarray(number[:-1])
 
     def _label(self, number: Bools) -> None:
@@ -114,7 +120,8 @@ def _is_glued(words: Words) -> Bools:
 def _bracketed(words: Words, is_glued: Bools) -> Positions:
     """Opening brackets of clauses written onto a number, as in 2(b)(iii)."""
     puncts = np.flatnonzero(words.flags & Flag.PUNCT)
-    at = puncts[(puncts > 0) & (puncts < len(words) - 2)]
-    at = at[(last_codes(words, at) == ord("(")) & is_glued[at] & is_glued[at + 1] & is_glued[at + 2]]
+    at = puncts[last_codes(words, puncts) == ord("(")]
+    at = at[(at > 0) & (at < len(words) - 2)]
+    at = at[is_glued[at] & is_glued[at + 1] & is_glued[at + 2]]
     at = at[words.ends[at + 1] - words.starts[at + 1] <= _LONGEST_PART]
     return np.asarray(at[first_codes(words, at + 2) == ord(")")])

@@ -11,7 +11,6 @@ from compressor.types import Bools, Words
 from compressor.words import Flag
 
 _MARKS = CharSet("-*+•–·‣▪◦●○■□✓✔>#")
-_BOXES = {ord("["): ord("]"), ord("("): ord(")")}
 _ENDS = CharSet(".)")
 _DEEPEST = 4
 """Marks before a text: "> > - "."""
@@ -26,6 +25,8 @@ def leads(words: Words) -> tuple[Positions, Positions]:
     begins = np.append(0, np.flatnonzero(is_newline) + 1)
     begins = begins[begins < n]
     begins = begins[((words.flags[begins] & (Flag.PUNCT | Flag.HAS_DIGIT)) != 0)]
+    if not len(begins):
+        return begins, begins
     has_gap = np.append(words.starts[1:] > words.ends[:-1], True) | np.append(is_newline[1:], True)
     past = begins
     is_mark = ((words.flags & Flag.PUNCT) != 0) & has_gap
@@ -44,7 +45,9 @@ def _past_box(words: Words, at: Positions) -> Positions:
     first, second, third = (np.minimum(at + i, n - 1) for i in range(3))
     opener = first_codes(words, first)
     closer = np.where(opener == ord("["), ord("]"), ord(")"))
-    is_box = np.isin(opener, list(_BOXES)) & (words.ends[first] - words.starts[first] == 1)
+    is_box = ((opener == ord("[")) | (opener == ord("("))) & (words.ends[first] - words.starts[first] == 1)
+    if not is_box.any():
+        return at
     is_empty = is_box & (second > first) & (first_codes(words, second) == closer)
     is_filled = is_box & (third > second) & (first_codes(words, third) == closer)
     is_filled &= words.ends[second] - words.starts[second] <= _LONGEST_LABEL
