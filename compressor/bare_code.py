@@ -29,6 +29,8 @@ def bare_code(text: str, lines: Lines, quoted: Sequence[Span] = ()) -> list[Span
 
     `quoted` is what says nothing about the line around it: inline code and URLs.
     """
+    if text.startswith("#!"):
+        return [(0, len(text))]
     if len(lines) < _FEWEST:
         return []
     form = LineForm(lines, protected_mask(lines.words, quoted))

@@ -1,4 +1,5 @@
-"""Where JSON is: whole objects and arrays inside a text, and one cut off at the text's end.
+"""Where JSON is: whole objects and arrays inside a text, and such as are cut off at the text's end or, inside
+a string, at the end of a line ("... (truncated)" follows).
 
 Linear in the text: brackets are paired with a stack over strings and brackets only, then the span is checked
 by a JSON parser; what fails is charged to a budget of twice the text's length; beyond it failures are skipped
@@ -33,10 +34,9 @@ def json_spans(text: str) -> list[Span]:
     while match := _START.search(text, at):
         start = match.start()
         end, is_cut = _closing(text, start)
-        if is_cut and _is_cut_json(text, start):
-            spans.append((start, len(text)))
-            break
-        if not is_cut and _is_json(text[start:end]):
+        is_whole = not is_cut and _is_json(text[start:end])
+        is_cut |= text[end : end + 1] == "\n"
+        if is_whole or (is_cut and _is_cut_json(text, start, end)):
             spans.append((start, end))
             at = end
             continue
@@ -77,13 +77,13 @@ def _parsed(document: str) -> object:
         return None
 
 
-def _is_cut_json(text: str, start: int) -> bool:
-    """Does the text up to its last complete part parse once its open brackets are closed?"""
-    if len(_KEY.findall(text, start)) < _FEWEST_KEYS_CUT:
+def _is_cut_json(text: str, start: int, end: int) -> bool:
+    """Does what is there, up to its last complete part, parse once its open brackets are closed?"""
+    if len(_KEY.findall(text, start, end)) < _FEWEST_KEYS_CUT:
         return False
     stack: list[str] = []
     complete, closers = start, ""
-    for match in _PARTS.finditer(text, start):
+    for match in _PARTS.finditer(text, start, end):
         part = match[0]
         if part == ",":
             complete, closers = match.start(), "".join(reversed(stack))

@@ -34,6 +34,7 @@ class _Role:
     KEYWORD = 1
     """At the start of a line of code."""
     SQL = 2
+    """In capitals at the start of a line of SQL or of a Dockerfile."""
     PROMPT = 4
     OPERATOR = 8
     TRACE = 16
@@ -50,7 +51,9 @@ _ROLE_WORDS = {
         raise pass yield match lambda impl pub mod #include #define #ifdef #ifndef #endif begin end echo
         fi done then do make sudo cd ls git docker pip npm go cargo select insert update delete create
         alter drop traceback""",
-    _Role.SQL: "select from where insert update delete create alter join left order group values having",
+    _Role.SQL: """
+        select from where insert update delete create alter join left order group values having
+        run copy workdir expose cmd entrypoint healthcheck""",
     _Role.PROMPT: "$ >>> % ❯",
     _Role.TRACE: "file at",
     _Role.OPERATOR: """
@@ -146,7 +149,7 @@ class LineForm:
         clear |= (self._first_roles & _Role.PROMPT) != 0
         clear |= self._is_indented & ((self._first_roles & _Role.TRACE) != 0) & (self._density > 0)
         clear |= (self._first == ord("@")) & (self._lines.n_words <= 2)
-        clear |= (self._first == ord("<")) & (self._last == ord(">"))
+        clear |= (self._first == ord("<")) & (self._last == ord(">")) & ~self._is_wordy
         return np.asarray(clear)
 
     def is_likely(self) -> Bools:
@@ -160,7 +163,7 @@ class LineForm:
         return np.asarray(likely | self._is_comment | (self._is_indented & (self._density >= _DENSE)))
 
     def is_setting(self) -> Bools:
-        """name: value and name=value, with a name in small letters and a short value."""
+        """name: value and name=value, with a short value; capitals in a name only before "="."""
         lines, words = self._lines, self._lines.words
         first, second = (np.minimum(lines.first + i, len(words) - 1) for i in range(2))
         is_pair = (words.codes[words.starts[second]] == ord(":")) & (
@@ -168,9 +171,12 @@ class LineForm:
         )
         is_pair &= (words.ends[second] - words.starts[second] == 1) & (lines.n_words >= 2)
         equals = words_at(words, np.flatnonzero(words.codes == ord("=")))
+        is_assigned = np.zeros(len(lines), np.bool_)
         if len(equals):
-            is_pair |= np.isin(first, equals)
+            is_assigned = np.isin(first, equals)
+            is_assigned |= np.isin(second, equals) & (words.ends[first] == words.starts[second])
         is_small = (self._first_flags & (Flag.CJK | Flag.HANGUL)) == 0
-        is_small &= ((self._first_flags & Flag.TITLE) == 0) & ((self._first_flags & Flag.HAS_LETTER) != 0)
+        is_small &= ((self._first_flags & Flag.TITLE) == 0) | is_assigned
+        is_small &= (self._first_flags & Flag.HAS_LETTER) != 0
         is_short = (lines.n_words <= _LONGEST_VALUE) & ~_SENTENCE_ENDS.has(self._last) & ~lines.is_blank
-        return np.asarray(is_pair & is_small & is_short & ~self._is_wordy)
+        return np.asarray((is_pair | is_assigned) & is_small & is_short & ~self._is_wordy)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from compressor.bare_code import bare_code
 from compressor.code_spans import fences, inline
 from compressor.json_spans import json_spans
+from compressor.latex_spans import latex
 from compressor.lines import Lines
 from compressor.params import Protect
 from compressor.patterns import pattern_spans
@@ -39,7 +40,7 @@ def segments(text: str, words: Words, protect: Protect) -> list[Span]:
     spans: list[Span] = []
     if protect.code:
         quoted = inline(text, lines)
-        spans += fences(text, lines) + quoted
+        spans += fences(text, lines) + quoted + latex(text)
         spans += bare_code(text, lines, union(quoted + urls(text)))
     if protect.json:
         spans += json_spans(text)

@@ -1,4 +1,6 @@
-"""Where tables are: Markdown pipe tables, and lines with the same number of tabs, commas or semicolons."""
+"""Where tables are: pipe tables of Markdown and of databases, columns aligned by blanks, and lines with the
+same number of tabs, commas or semicolons.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,28 @@ from compressor.types import Bools, Span
 _FEWEST_ROWS = 3
 _FEWEST_PIPES = 2
 _FEWEST_COMMAS = 2
-_RULE_CHARS = CharSet("|-: \t")
+_FEWEST_DASHES = 3
+_RULE_CHARS = CharSet("|-:+= \t")
+_WIDE = 2
+"""Blanks that part columns; one parts words."""
+_FEWEST_WIDE = 2
+_ALIGNED_SHARE = 0.5
+"""Of the columns of a table, so many begin or end where one does in a neighbouring line; in justified prose a
+quarter does."""
+_LATEST_STAMP = 24
+"""A line with a time of day, seconds included, among so many characters is a record of a log."""
+_LONGEST_LINE = 1 << 20
+_SENTENCE_ENDS = CharSet(".?!。？！")
+"""Old typists put two blanks after a sentence."""
 
 
 def tables(text: str, lines: Lines) -> list[Span]:
     """Spans of tables, whole lines each."""
     spans: list[Span] = []
-    if "|" in text:
+    if "|" in text or "+--" in text:
         spans += _pipe_tables(lines)
+    if "  " in text:
+        spans += _aligned(lines)
     if "\t" in text:
         tabs = _positions(lines, "\t")
         inner = tabs[(tabs >= lines.content_starts()[lines.of_positions(tabs)])]  # not indentation
@@ -42,11 +58,12 @@ def _positions(lines: Lines, mark: str) -> Positions:
 def _pipe_tables(lines: Lines) -> list[Span]:
     """Runs of lines with pipes that hold a delimiter row (|---|---|) or begin with a pipe throughout."""
     pipes = lines.count(_positions(lines, "|"))
-    has_pipe = pipes > 0
     begins = lines.codes_at(lines.content_starts()) == ord("|")
     dashes = lines.count(_positions(lines, "-"))
     n_chars = lines.ends - lines.starts
-    is_rule = has_pipe & (dashes > 0) & (lines.count_chars(_RULE_CHARS) == n_chars)
+    is_crossed = (dashes >= _FEWEST_DASHES) & (lines.count(_positions(lines, "+")) > 0)
+    is_rule = (((pipes > 0) & (dashes > 0)) | is_crossed) & (lines.count_chars(_RULE_CHARS) == n_chars)
+    has_pipe = (pipes > 0) | is_rule
     spans: list[Span] = []
     first, past = runs(has_pipe)
     for start, end in zip(first.tolist(), past.tolist(), strict=True):
@@ -57,6 +74,43 @@ def _pipe_tables(lines: Lines) -> list[Span]:
     first, past = runs(rows)
     long = past - first >= _FEWEST_ROWS
     return spans + line_spans(lines, first[long], past[long])
+
+
+def _aligned(lines: Lines) -> list[Span]:
+    """Runs of lines with columns parted by two blanks or more, most of them under one another."""
+    words = lines.words
+    at = np.flatnonzero(words.starts[1:] >= words.ends[:-1] + _WIDE) + 1
+    at = at[~_SENTENCE_ENDS.has(words.codes[words.ends[at - 1] - 1])]
+    line = lines.of_positions(words.starts[at].astype(np.intp))
+    inner = words.starts[at - 1] >= lines.starts[line]  # not indentation
+    at, line = at[inner], line[inner]
+    begins, ends = words.starts[at] - lines.starts[line], words.ends[at] - lines.starts[line]
+    is_aligned = _has_neighbour(line, begins) | _has_neighbour(line, ends)
+    n_wide = np.bincount(line, minlength=len(lines))
+    n_aligned = np.bincount(line[is_aligned], minlength=len(lines))
+    first, past = runs((n_wide >= _FEWEST_WIDE) & ~_is_record(lines))
+    is_table = _sums(n_aligned, first, past) >= _ALIGNED_SHARE * _sums(n_wide, first, past)
+    is_table &= past - first >= _FEWEST_ROWS
+    return line_spans(lines, first[is_table], past[is_table])
+
+
+def _is_record(lines: Lines) -> Bools:
+    """Lines that begin with a time like 14:02:11."""
+    colons = _positions(lines, ":")
+    colons = colons[lines.codes_at(colons + 3) == ord(":")]
+    is_early = colons - lines.starts[lines.of_positions(colons)] < _LATEST_STAMP
+    return lines.count(colons[is_early]) > 0
+
+
+def _has_neighbour(line: Positions, column: Positions) -> Bools:
+    """Is there the same column in the line above or below?"""
+    place = line * _LONGEST_LINE + np.minimum(column, _LONGEST_LINE - 1)
+    return np.isin(place + _LONGEST_LINE, place) | np.isin(place - _LONGEST_LINE, place)
+
+
+def _sums(values: Positions, first: Positions, past: Positions) -> Positions:
+    total = np.append(0, np.cumsum(values))
+    return np.asarray(total[past] - total[first])
 
 
 def _even_runs(lines: Lines, counts: Positions, fewest: int) -> list[Span]:

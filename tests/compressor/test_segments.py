@@ -94,6 +94,9 @@ HOSTILE = """
         "~~~\n`",
         "|-\n",
         "C:\\ a",
+        "\\a{",
+        "\\(",
+        "a  b  c\n",
         "x=1;\n",
         "@@ -\n",
         '"""',
@@ -147,6 +150,8 @@ CODE = {
     "yaml": "name: build\non: push\njobs:\n  test:\n    runs-on: ubuntu\n    steps:\n      - uses: checkout",
     "toml": '[project]\nname = "demo"\nversion = "1.0"\n\n[tool.ruff]\nline-length = 110',
     "ini": "[server]\nhost=localhost\nport=8080\ndebug=true",
+    "env": 'DATABASE_HOST=db\nDEBUG=false\nGREETING="Hello all"\nMAX_RETRIES=3',
+    "dockerfile": "FROM python:3.11 AS build\nWORKDIR app\nCOPY a.toml b\nRUN pip install x\nEXPOSE 8080",
     "html": '<div class="a">\n  <p>Some text</p>\n  <ul>\n    <li>One</li>\n  </ul>\n</div>',
     "shell": "$ cd src\n$ ls -la\n$ git status --short",
     "diff": "@@ -1,3 +1,3 @@\n a line\n-an old line\n+a new line\n last",
@@ -186,6 +191,7 @@ NO_CODE = {
     "arithmetic": "She pays $5 + $3 + $3 = $11 for all of it.\nThen he buys 4 x $1.50 = $6 of it.\n" * 3,
     "chinese": "另一个常见表达式是逻辑与（和）。\n例如，一个常见的错误如下；\n下面为具体的例子：\n" * 3,
     "markdown": "## News\n\n* Use `a.b()` in `{x}` of [the docs](http://a.b/c).\n* See `x = y;`.\n" * 3,
+    "html": "<p>It was the best of times, and it was the worst of times for all of us.</p>\n" * 4,
     "logs": "[Sun Dec 04 04:47:44 2005] [notice] init() ok {a=b}\n" * 5,
 }  # fmt: skip
 
@@ -306,6 +312,53 @@ def test_pipe_tables_with_their_header() -> None:
     assert found(between(table)) == [table]
     assert found(between("| a | b |\n| c | d |\n| e | f |")) == ["| a | b |\n| c | d |\n| e | f |"]
     assert found("either | or\nthis | that") == []
+
+
+def test_tables_of_databases() -> None:
+    psql = " id | name\n----+-------\n  1 | Jane\n  2 | Bob"
+    mysql = "+----+------+\n| id | name |\n+----+------+\n|  1 | Jane |\n+----+------+"
+    assert found(between(psql)) == [psql.strip()]
+    assert found(between(mysql)) == [mysql]
+    assert found("+ one\n+ two\n") == []
+
+
+def test_columns_aligned_by_blanks() -> None:
+    left = "NAME     STATUS    AGE\nweb      Running   2d\ndb       Failed    11h"
+    right = "Segment      2022     2023\nCloud       1,234    1,567\nLicences      890      812"
+    assert found(between(left)) == [left]
+    assert found(between(right)) == [right]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It was late.  We went home.  Nobody spoke.\n" * 4,
+        "In  justified prose  the gaps\nare wide  where  a line\nneeds them  to fill  it.\n",
+        "14:02:11.123  1702  2395 D Power: ready\n" * 4,
+        "a  b  c\n\na  b  c\n",
+        "    indented  once\n    indented  twice\n    indented  again\n",
+    ],
+)
+def test_what_is_no_aligned_table(text: str) -> None:
+    assert found(text) == []
+
+
+def test_a_script_is_code_to_its_end() -> None:
+    script = "#!/bin/sh\n# Say hello to all of them, and to the others too.\necho hello"
+    assert found(script) == [script]
+
+
+def test_latex_commands_and_formulas() -> None:
+    text = (
+        r"As is well known \cite{smith2020}, let $x_1 = 5$ and \(y > 3\), which costs \$5 or \textbf{more}."
+    )
+    assert found(text) == [r"\cite{smith2020}", "$x_1 = 5$", r"\(y > 3\)", r"\textbf{more}"]
+    assert found("It costs $5 here and $6 there; a \\ b.") == []
+
+
+def test_json_cut_off_at_a_line_end() -> None:
+    text = '{"a": 1, "b": [2, {"c": "never clos\n... (truncated)\nAnd so on.'
+    assert found(text) == ['{"a": 1, "b": [2, {"c": "never clos']
 
 
 def test_rows_with_the_same_number_of_delimiters() -> None:
