@@ -117,12 +117,15 @@ async def open_services(
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.aclose)
         switch = KillSwitch(config.mode, read_mode)
-        for work in (
-            watch(policies, poll_s, lambda: _say(policies)),
-            _watch_mode(switch, poll_s),
-            _watch_scorer(engine, poll_s),
-        ):
-            stack.callback(asyncio.create_task(work).cancel)
+        watches = {
+            "policies": watch(policies, poll_s, lambda: _say(policies)),
+            "mode": _watch_mode(switch, poll_s),
+            "scorer": _watch_scorer(engine, poll_s),
+        }
+        for name, work in watches.items():
+            task = asyncio.create_task(work, name=f"watch of {name}")
+            task.add_done_callback(_tell_end)
+            stack.callback(task.cancel)
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
         compressor = CachedCompressor(engine, cache, secret, offload)
@@ -149,6 +152,14 @@ def _open_upstreams(config: Config) -> dict[str, Upstream]:
         name: HttpUpstream(upstream.url, upstream.key.get_secret_value() if upstream.key else None, name=name)
         for name, upstream in config.upstreams.items()
     }
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    """A watch ends when it is cancelled; any other end means that changes go unnoticed from here on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical(
+            "%s has ended, restart Pith: %s", task.get_name(), type(error).__name__, exc_info=error
+        )
 
 
 async def _watch_mode(switch: KillSwitch, poll_s: float) -> None:
