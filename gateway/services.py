@@ -158,7 +158,7 @@ def _tell_end(task: asyncio.Task[None]) -> None:
     """A watch ends when it is cancelled; any other end means that changes go unnoticed from here on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.critical(
-            "%s has ended, restart Pith: %s", task.get_name(), type(error).__name__, exc_info=error
+            "the %s has ended, restart Pith: %s", task.get_name(), type(error).__name__, exc_info=error
         )
 
 
