@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from compressor import keep, render, verify
 from compressor.flow import Analysis, choose, flow
+from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
 from compressor.tokens import counter
@@ -62,7 +63,8 @@ def _analyse(text: str, params: CompressionParams, laps: Laps) -> Analysis:
     laps.time("segments", is_structured, text, words, spans)
     protected = laps.time("keep", keep.protected_mask, words, spans)
     forced = laps.time("keep", keep.forced, text, words, params)
-    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, ())
+    layout = laps.time("layout", Layout.of, words)
+    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, (), layout)
 
 
 def _score(text: str, words: Words, scorer: Scorer, laps: Laps) -> Scores:

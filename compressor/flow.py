@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from compressor import keep, marks, render, seams, select, verify
+from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
 from compressor.tokens import counter
@@ -48,6 +49,7 @@ class Analysis:
     protected: Bools
     forced: Bools
     regions: tuple[marks.Region, ...]
+    layout: Layout
 
 
 Outcome: TypeAlias = Analysis | Compressed
@@ -109,7 +111,7 @@ def analyse(text: str, params: CompressionParams, regions: tuple[marks.Region, .
     if protected.all():
         return left_whole(text, origin_tokens, "short")
     forced = keep.forced(text, words, params)
-    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions)
+    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions, Layout.of(words))
 
 
 def _kept_regions(words: Words, regions: tuple[marks.Region, ...]) -> Iterator[Span]:
@@ -158,5 +160,5 @@ def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tup
     if params.drop_consecutive:
         kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         forced = forced & kept
-    kept = seams.drop_orphans(words, kept, forced | analysis.protected)
-    return seams.keep_separators(words, kept), forced
+    kept = seams.drop_orphans(words, kept, forced | analysis.protected, analysis.layout)
+    return seams.keep_separators(words, kept, analysis.layout), forced

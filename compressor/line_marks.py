@@ -65,9 +65,11 @@ def _past_number(words: Words, at: Positions, has_gap: Bools) -> Positions:
     return np.where(is_number, at + 2, at)
 
 
-def follow_lines(words: Words, kept: Bools, fixed: Bools) -> Bools:
-    """Keep the marks of lines that keep something else, drop those of lines that keep nothing."""
-    first, past = leads(words)
+def follow_lines(words: Words, kept: Bools, fixed: Bools, first: Positions, past: Positions) -> Bools:
+    """Keep the marks of lines that keep something else, drop those of lines that keep nothing.
+
+    `first` and `past` are the `leads` of the words.
+    """
     if not len(first):
         return kept
     n = len(words)

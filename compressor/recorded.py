@@ -10,19 +10,21 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import replace
+from itertools import accumulate
 from typing import cast
 
 import numpy as np
 
 from compressor.flow import ENGINE_EPOCH, Analysis, Outcome, left_whole
+from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.types import Compressed, SkipReason
 from compressor.words import split
 
 _FORMAT = b"a1"
-_HEAD = struct.Struct("<2sIBIII")
+_HEAD = struct.Struct("<2sIBIIIII")
 """Format, checksum of what follows, reason for leaving the text whole (an index into _SKIPS), origin tokens,
-words, protected spans."""
+and how many words, protected spans, pairs and line heads follow."""
 _SUM_END = 6
 _SKIPS = ("", "short", "structured")
 _FORCED, _PROTECTED = 1, 2
@@ -46,17 +48,22 @@ def subject(params: CompressionParams) -> bytes:
 def pack(outcome: Outcome) -> bytes | None:
     """The bytes; None for what is not recorded: texts with marks, and words of absurd weight."""
     if isinstance(outcome, Compressed):
-        return _sealed(_SKIPS.index(outcome.skip or ""), outcome.origin_tokens, 0, 0, b"")
+        return _sealed(b"", _SKIPS.index(outcome.skip or ""), outcome.origin_tokens, 0, 0, 0, 0)
     if outcome.regions or int(outcome.weights.max()) > 0xFFFF:
         return None
     spans = np.array(outcome.protected_spans, "<i4").reshape(-1, 2)
     bits = outcome.forced * np.uint8(_FORCED) | outcome.protected * np.uint8(_PROTECTED)
-    arrays = spans.tobytes() + outcome.weights.astype("<u2").tobytes() + bits.tobytes()
-    return _sealed(0, outcome.origin_tokens, len(outcome.words), len(spans), arrays)
+    layout = outcome.layout
+    wide = np.concatenate((spans.ravel(), layout.opening, layout.closing, layout.first, layout.past)).astype(
+        "<i4"
+    )
+    counts = len(outcome.words), len(spans), len(layout.opening), len(layout.first)
+    arrays = wide.tobytes() + outcome.weights.astype("<u2").tobytes() + bits.tobytes()
+    return _sealed(arrays, 0, outcome.origin_tokens, *counts)
 
 
-def _sealed(skip: int, origin_tokens: int, n_words: int, n_spans: int, arrays: bytes) -> bytes:
-    value = _HEAD.pack(_FORMAT, 0, skip, origin_tokens, n_words, n_spans) + arrays
+def _sealed(arrays: bytes, *head: int) -> bytes:
+    value = _HEAD.pack(_FORMAT, 0, *head) + arrays
     return _FORMAT + zlib.crc32(value[_SUM_END:]).to_bytes(4, "little") + value[_SUM_END:]
 
 
@@ -64,7 +71,7 @@ def unpack(value: bytes, text: str) -> Outcome | None:
     """The analysis of `text`; None for bytes that cannot be of this text."""
     if len(value) < _HEAD.size:
         return None
-    form, checksum, skip, origin_tokens, n_words, n_spans = _HEAD.unpack_from(value)
+    form, checksum, skip, origin_tokens, n_words, *counts = _HEAD.unpack_from(value)
     if form != _FORMAT or checksum != zlib.crc32(value[_SUM_END:]):
         return None
     if skip:
@@ -72,11 +79,12 @@ def unpack(value: bytes, text: str) -> Outcome | None:
     words = split(text)
     if len(words) != n_words:
         return None
-    at = _HEAD.size + 8 * n_spans
-    spans = np.frombuffer(value, "<i4", 2 * n_spans, _HEAD.size).reshape(-1, 2)
+    wide = np.frombuffer(value, "<i4", 2 * sum(counts), _HEAD.size).astype(np.intp)
+    spans, opening, closing, first, past = np.split(wide, _bounds(*counts))
+    at = _HEAD.size + 4 * len(wide)
     weights = np.frombuffer(value, "<u2", n_words, at).astype(np.int32)
     bits = np.frombuffer(value, np.uint8, n_words, at + 2 * n_words)
-    protected_spans = tuple((start, end) for start, end in spans.tolist())
+    protected_spans = tuple((start, end) for start, end in spans.reshape(-1, 2).tolist())
     return Analysis(
         text,
         words,
@@ -86,4 +94,10 @@ def unpack(value: bytes, text: str) -> Outcome | None:
         (bits & _PROTECTED) != 0,
         (bits & _FORCED) != 0,
         (),
+        Layout(opening, closing, first, past),
     )
+
+
+def _bounds(n_spans: int, n_pairs: int, n_leads: int) -> list[int]:
+    """Where the arrays of whole numbers are parted."""
+    return list(accumulate((2 * n_spans, n_pairs, n_pairs, n_leads)))

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.brackets import pairs
 from compressor.chars import Group, classify, hash_words
+from compressor.layout import Layout
 from compressor.line_marks import follow_lines
 from compressor.types import Bools, Words
 from compressor.words import Flag
@@ -58,7 +58,7 @@ def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequ
     return result
 
 
-def keep_separators(words: Words, kept: Bools) -> Bools:
+def keep_separators(words: Words, kept: Bools, layout: Layout) -> Bools:
     """Also keep what stands between two kept words that would otherwise grow together.
 
     A dropped newline between them stays where no blank could part them; and where letters or digits on both
@@ -85,10 +85,10 @@ def keep_separators(words: Words, kept: Bools) -> Bools:
     first_groups, _ = classify(words.codes[words.starts[right]])
     grown = ~parted & ~by_newline & (last_groups == Group.WORD) & (first_groups == Group.WORD)
     result[right[grown] - 1] = True
-    return balance(words, result, result) if grown.any() else result
+    return balance(words, result, result, layout) if grown.any() else result
 
 
-def drop_orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
+def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     """Drop punctuation whose words are gone; words of `fixed` stay.
 
     The marks at the beginning of a line go with their line and stay with it. Of brackets, quotes and emphasis
@@ -98,7 +98,8 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
     """
     if not (kept & ((words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0)).any():
         return kept
-    kept = balance(words, follow_lines(words, kept, fixed), fixed)
+    kept = follow_lines(words, kept, fixed, layout.first, layout.past)
+    kept = balance(words, kept, fixed, layout)
     marks = _marks(words)
     is_free = ~fixed
     for _ in range(_MOST_PASSES):
@@ -110,11 +111,11 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools) -> Bools:
     return kept
 
 
-def balance(words: Words, kept: Bools, fixed: Bools) -> Bools:
+def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     """Of each pair keep both halves or neither: the one that opens decides, unless the other is fixed or ends
     a sentence besides. A pair goes when nothing of what it enclosed is left.
     """
-    opening, closing = pairs(words)
+    opening, closing = layout.opening, layout.closing
     if not len(opening) or bool(kept.all()):
         return kept
     kept = kept.copy()

@@ -47,10 +47,13 @@ def test_leads(text: str, expected: list[str]) -> None:
 def test_marks_follow_their_line(text: str, mask: str, expected: str) -> None:
     words = split(text)
     kept = np.array([char == "x" for char in mask], np.bool_)
-    result = follow_lines(words, kept, np.zeros(len(words), np.bool_))
+    result = follow_lines(words, kept, np.zeros(len(words), np.bool_), *leads(words))
     assert "".join("x" if keep else "." for keep in result) == expected
 
 
 def test_fixed_marks_stay() -> None:
     words = split("- a")
-    assert follow_lines(words, np.array([True, False]), np.array([True, False])).tolist() == [True, False]
+    assert follow_lines(words, np.array([True, False]), np.array([True, False]), *leads(words)).tolist() == [
+        True,
+        False,
+    ]

@@ -39,6 +39,10 @@ def assert_equal(one: Outcome | None, other: Outcome) -> None:
         (one.protected, other.protected),
         (one.forced, other.forced),
         (one.words.starts, other.words.starts),
+        (one.layout.opening, other.layout.opening),
+        (one.layout.closing, other.layout.closing),
+        (one.layout.first, other.layout.first),
+        (one.layout.past, other.layout.past),
     ):
         assert mine.dtype == theirs.dtype
         assert mine.tolist() == theirs.tolist()

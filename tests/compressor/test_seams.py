@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compressor.layout import Layout
 from compressor.render import kept_spans, slice_text
 from compressor.seams import drop_consecutive, drop_orphans, keep_separators
 from compressor.types import Bools
@@ -38,13 +39,13 @@ def test_nothing_kept_has_nothing_to_drop_or_part() -> None:
     words = split("a b")
     none = np.zeros(2, np.bool_)
     assert shown(drop_consecutive(words, none, none, ("\n",))) == ".."
-    assert shown(keep_separators(words, none)) == ".."
+    assert shown(keep_separators(words, none, Layout.of(words))) == ".."
 
 
 def parted(text: str, dropped: set[str]) -> str:
     words = split(text)
     spelled = [text[start:end] for start, end in zip(words.starts, words.ends, strict=True)]
-    kept = keep_separators(words, np.array([word not in dropped for word in spelled]))
+    kept = keep_separators(words, np.array([word not in dropped for word in spelled]), Layout.of(words))
     return "|".join(word for word, keep in zip(spelled, kept, strict=True) if keep)
 
 
@@ -65,7 +66,7 @@ def test_marks_in_a_row_without_end_are_left() -> None:
     words = split("a " + ", " * 1000)
     kept = np.ones(len(words), np.bool_)
     kept[2] = False
-    assert 900 < drop_orphans(words, kept, np.zeros(len(words), np.bool_)).sum() < 1000
+    assert 900 < drop_orphans(words, kept, np.zeros(len(words), np.bool_), Layout.of(words)).sum() < 1000
 
 
 def test_a_gap_parts_words_well_enough() -> None:
@@ -100,18 +101,21 @@ def test_orphaned_punctuation_goes(text: str, dropped: str, expected: str) -> No
     kept = np.array(
         [text[start:end] not in gone for start, end in zip(words.starts, words.ends, strict=True)]
     )
-    result = drop_orphans(words, kept, np.zeros(len(words), np.bool_))
+    result = drop_orphans(words, kept, np.zeros(len(words), np.bool_), Layout.of(words))
     assert slice_text(text, kept_spans(words, result)) == expected
 
 
 def test_fixed_punctuation_stays() -> None:
     words = split("Sure, yes. Ok")
     kept = np.array([False, True, False, True, True])
-    assert shown(drop_orphans(words, kept, np.ones(5, np.bool_))) == ".x.xx"
-    assert shown(drop_orphans(words, kept, np.zeros(5, np.bool_))) == "....x"
+    assert shown(drop_orphans(words, kept, np.ones(5, np.bool_), Layout.of(words))) == ".x.xx"
+    assert shown(drop_orphans(words, kept, np.zeros(5, np.bool_), Layout.of(words))) == "....x"
 
 
 def test_nothing_kept_has_no_seams() -> None:
     words = split("a b")
-    assert shown(drop_orphans(words, np.zeros(2, np.bool_), np.zeros(2, np.bool_))) == ".."
-    assert shown(drop_orphans(split(""), np.zeros(0, np.bool_), np.zeros(0, np.bool_))) == ""
+    assert shown(drop_orphans(words, np.zeros(2, np.bool_), np.zeros(2, np.bool_), Layout.of(words))) == ".."
+    assert (
+        shown(drop_orphans(split(""), np.zeros(0, np.bool_), np.zeros(0, np.bool_), Layout.of(split(""))))
+        == ""
+    )
