@@ -20,7 +20,11 @@ _COUNTS_ONE = CharSet("月日年号號秒元円岁歳章节節条條页頁次枚
 """What makes a number of a lone 一; 个, 般, 点 and 時 do not: 一个, 一般, 一点, 一時."""
 _LEADS = CharSet("第约約")
 _DIGIT_LEADS = CharSet("第约約近超逾达達共计計每毎仅僅满滿负負")
-_BOUND_PAIRS = pairs_of("至少 最多 最大 最小 最低 最高 超过 超過 少于 大于 小于 不到 低于 高于 平均")
+_LEAD_PAIRS = pairs_of(
+    "至少 最多 最大 最小 最低 最高 超过 超過 少于 大于 小于 不到 低于 高于 平均 "
+    "上午 下午 早上 晚上 凌晨 中午 午前 午後 公元 西元 昭和 平成 令和"
+)
+"""Bounds, halves of the day and eras."""
 _REACH = 5
 """Characters of unit a number takes along: 个月以内."""
 
@@ -51,7 +55,9 @@ def _numerals(text: WideText) -> tuple[Positions, Positions]:
     is_word = (ends - starts <= 2) & np.isin(outer, _NOT_NUMERALS) & ~is_minutes
     is_number = (~is_single | is_unit | _LEADS.has(before)) & ~is_word
     starts, ends = starts[is_number], ends[is_number]
-    return starts - _LEADS.has(text.at(starts - 1)), _stretched(text, ends, _UNITS)
+    has_pair = np.isin(pair(text.at(starts - 2), text.at(starts - 1)), _LEAD_PAIRS)
+    lead = np.where(has_pair, 2, _LEADS.has(text.at(starts - 1)))
+    return starts - lead, _stretched(text, ends, _UNITS)
 
 
 def _stretched(text: WideText, ends: Positions, units: CharSet) -> Positions:
@@ -72,6 +78,6 @@ def _after_digits(words: Words, text: WideText) -> tuple[Positions, Positions]:
     stretched = _stretched(text, spaced, _AFTER_DIGIT)
     ends = np.where(stretched > spaced, stretched, ends)
     gap = starts - (text.at(starts - 1) == ord(" "))
-    has_bound = np.isin(pair(text.at(gap - 2), text.at(gap - 1)), _BOUND_PAIRS)
-    lead = np.where(has_bound, 2, _DIGIT_LEADS.has(text.at(gap - 1)))
+    has_pair = np.isin(pair(text.at(gap - 2), text.at(gap - 1)), _LEAD_PAIRS)
+    lead = np.where(has_pair, 2, _DIGIT_LEADS.has(text.at(gap - 1)))
     return np.where(lead > 0, gap - lead, starts), ends
