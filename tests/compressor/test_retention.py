@@ -16,7 +16,7 @@ from gateway.demo.conversation import text as demo_text
 from tests.compressor.retention_texts import CODE, JSON, SAMPLES
 
 RATES = (0.6, 0.5, 0.33)
-PAIRS = ("()", "[]", "“”", "（）", "「」")
+PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("（", "）"), ("「", "」"))
 CASES = [(language, rate) for language in SAMPLES for rate in RATES]
 ADHERENCE = [("meeting", 0.8), ("meeting", 0.6), ("meeting", 0.5), ("meeting_ko", 0.8), ("meeting_ko", 0.6)]
 """Above these rates the forced words, and a quarter of the others, leave room to choose."""
@@ -28,7 +28,7 @@ def engine() -> Engine:
 
 
 def compressed(engine: Engine, text: str, rate: float) -> Compressed:
-    """By the default policy's parameters, but for its head and tail, which would keep texts as short as these."""
+    """By the default policy's parameters, but for its head and tail, which would keep such short texts whole."""
     [result] = engine.compress_sync([text], CompressionParams(rate=rate, force_tokens=("\n", "?")))
     return result
 
