@@ -144,19 +144,31 @@ def finish(analysis: Analysis, scores: Scores, params: CompressionParams) -> Com
     return Compressed(compressed, analysis.origin_tokens, tokens, spans)
 
 
-def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[Bools, Bools]:
-    """Which words are kept, and which of them were promised to be, shape [n] each."""
-    words, forced = analysis.words, analysis.forced
-    candidates = select.Candidates(scores, analysis.weights, forced, analysis.protected)
-    rate = params.rate_for(analysis.origin_tokens)
+def _by_region(
+    analysis: Analysis, candidates: select.Candidates, params: CompressionParams, rate: float
+) -> Bools:
+    """Regions with a rate of their own at that, the rest as the parameters say."""
+    words = analysis.words
     rest = np.ones(len(words), np.bool_)
-    kept = forced | analysis.protected
+    kept = analysis.forced | analysis.protected
     for region in analysis.regions:
         if region.rate is not None:
             inside = (words.starts < region.end) & (words.ends > region.start)
             rest &= ~inside
             kept |= select.by_rate(candidates.within(inside), region.rate) & inside
     kept |= select.select(candidates.within(rest), params, rate) & rest
+    return kept
+
+
+def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[Bools, Bools]:
+    """Which words are kept, and which of them were promised to be, shape [n] each."""
+    words, forced = analysis.words, analysis.forced
+    candidates = select.Candidates(scores, analysis.weights, forced, analysis.protected)
+    rate = params.rate_for(analysis.origin_tokens)
+    if analysis.regions:
+        kept = _by_region(analysis, candidates, params, rate)
+    else:
+        kept = select.select(candidates, params, rate)
     if params.drop_consecutive:
         kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         forced = forced & kept

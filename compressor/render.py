@@ -33,7 +33,9 @@ def kept_spans(words: Words, kept: Bools) -> Spans:
     if not len(order):
         return merged(np.array([[words.ends[-1] if len(words) else 0, n]], np.int32))
     # by runs of words kept together: inside one, every gap stays
-    heads = np.flatnonzero(np.diff(order, prepend=-2) > 1)
+    is_head = np.ones(len(order), np.bool_)
+    np.greater(order[1:], order[:-1] + 1, out=is_head[1:])
+    heads = np.flatnonzero(is_head)
     first, last = order[heads], order[np.append(heads[1:], len(order)) - 1]
     gap_words = _gap_owner(words, first, np.append(-1, last[:-1]))
     gap_starts = np.where(gap_words == 0, 0, words.ends[gap_words - 1])
@@ -74,9 +76,11 @@ def merged(spans: Spans) -> Spans:
     spans = spans[spans[:, 1] > spans[:, 0]]
     if not len(spans):
         return spans
-    begins = np.concatenate(([True], spans[1:, 0] > spans[:-1, 1]))
-    ends = np.append(begins[1:], True)
-    return np.stack((spans[begins, 0], spans[ends, 1]), axis=1)
+    is_edge = np.ones(len(spans) + 1, np.bool_)  # between spans that do not touch, and at both ends
+    np.greater(spans[1:, 0], spans[:-1, 1], out=is_edge[1:-1])
+    joined = np.empty((np.count_nonzero(is_edge) - 1, 2), spans.dtype)
+    joined[:, 0], joined[:, 1] = spans[is_edge[:-1], 0], spans[is_edge[1:], 1]
+    return joined
 
 
 def slice_text(text: str, spans: Spans) -> str:

@@ -216,7 +216,7 @@ class CountingOffload(Offload):
 
 
 async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeEngine) -> None:
-    texts = [f"{i} {TEXT} " * 10 for i in range(9)]  # two a turn
+    texts = [f"{i} {TEXT} " * 20 for i in range(9)]  # two a turn
     assert 2 * len(texts[0]) > TURN_CHARACTERS > len(texts[0])
     offload = CountingOffload()
     cached = CachedCompressor(engine, MemoryCache(1 << 20, lambda: 0.0), Secret(b"s" * 32), offload)
