@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from compressor.chars import Group, classify, hash_words
 from compressor.layout import Layout
 from compressor.line_marks import follow_lines
-from compressor.types import Bools, Words
+from compressor.types import Bools, Hashes, Words
 from compressor.words import Flag
 
 _STRONG = ".!?…。！？"
@@ -113,7 +113,8 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Boo
 
 def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     """Of each pair keep both halves or neither: the one that opens decides, unless the other is fixed or ends
-    a sentence besides. A pair goes when nothing of what it enclosed is left.
+    a sentence besides. A pair goes when nothing of what it enclosed is left, and what it shared a word with:
+    "[text](link)" without its text is "link".
     """
     opening, closing = layout.opening, layout.closing
     if not len(opening) or bool(kept.all()):
@@ -121,19 +122,35 @@ def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     kept = kept.copy()
     is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
     had_ink = _sums(is_ink, opening, closing) > 0
-    must = fixed[opening] | fixed[closing]
+    must = _must(fixed, opening, closing)
+    kept[opening[must]] = kept[closing[must]] = True
     is_more = words.ends[closing] - words.starts[closing] > 1
+    is_barred = np.zeros(len(words), np.bool_)
     for _ in range(_MOST_PASSES):
         first, second = kept[opening], kept[closing]
         is_empty = had_ink & (_sums(is_ink & kept, opening, closing) == 0)
-        gone = (is_empty | ~(first | (second & is_more))) & (first | second) & ~must
+        is_lost = is_empty | is_barred[opening] | is_barred[closing]
+        gone = (is_lost | ~(first | (second & is_more))) & (first | second) & ~must
         kept[opening[gone]] = kept[closing[gone]] = False
-        kept[fixed] = True
-        whole = (first != second) & ~gone
+        is_barred[opening[gone]] = is_barred[closing[gone]] = True
+        whole = (first != second) & ~gone & ~must
         if not gone.any() and not whole.any():
             break
         kept[opening[whole]] = kept[closing[whole]] = True
     return kept
+
+
+def _must(fixed: Bools, opening: NDArray[np.intp], closing: NDArray[np.intp]) -> Bools:
+    """Pairs with a half that is fixed, or that share a word with such a pair; long chains are cut short."""
+    must: Bools = fixed[opening] | fixed[closing]
+    for _ in range(_MOST_PASSES):
+        reached = fixed.copy()
+        reached[opening[must]] = reached[closing[must]] = True
+        more = reached[opening] | reached[closing]
+        if (more == must).all():
+            break
+        fixed, must = reached, more
+    return must
 
 
 def _sums(mask: Bools, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -164,11 +181,17 @@ def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
 
 
 def _marks(words: Words) -> Marks:
-    """`Mark` bits of each word; none for words of more than one character that are no newline."""
+    """`Mark` bits of each word; of several characters only dots count ("..."), as one."""
     single = np.flatnonzero(((words.flags & Flag.PUNCT) != 0) & (words.ends - words.starts == 1))
     marks: Marks = ((words.flags & Flag.NEWLINE) != 0) * np.uint16(Mark.NEWLINE)
     marks[single] = _mark_table().take(words.codes[words.starts[single]], mode="clip")
+    marks[np.isin(words.hashes, _ellipses())] = Mark.SINGLE | Mark.ANY | Mark.STRONG
     return marks
+
+
+@cache
+def _ellipses() -> Hashes:
+    return hash_words(["..", "...", "....", "……", "。。。"])
 
 
 @cache

@@ -28,7 +28,7 @@ def engine() -> Engine:
 
 
 def compressed(engine: Engine, text: str, rate: float) -> Compressed:
-    """By the default policy's parameters, but for its head and tail, which would keep such short texts whole."""
+    """By the default policy's parameters, but for head and tail, which would keep such short texts whole."""
     [result] = engine.compress_sync([text], CompressionParams(rate=rate, force_tokens=("\n", "?")))
     return result
 

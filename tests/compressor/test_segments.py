@@ -96,6 +96,8 @@ HOSTILE = """
         "C:\\ a",
         "\\a{",
         "\\(",
+        "{\\a ",
+        "{\\a{b}",
         "a  b  c\n",
         "x=1;\n",
         "@@ -\n",
@@ -353,6 +355,9 @@ def test_latex_commands_and_formulas() -> None:
         r"As is well known \cite{smith2020}, let $x_1 = 5$ and \(y > 3\), which costs \$5 or \textbf{more}."
     )
     assert found(text) == [r"\cite{smith2020}", "$x_1 = 5$", r"\(y > 3\)", r"\textbf{more}"]
+    assert found(r"so {\displaystyle f(x)={\sqrt {x^{2}}}} holds") == [
+        r"{\displaystyle f(x)={\sqrt {x^{2}}}}"
+    ]
     assert found("It costs $5 here and $6 there; a \\ b.") == []
 
 
