@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import click
-import msgpack  # type: ignore[import-untyped]  # ships no types
+import msgpack
 import wordfreq
 
 SIZES = {"en": 40_000, "ko": 30_000, "zh": 30_000, "ja": 30_000}
