@@ -35,6 +35,7 @@ _WINDOWS = re.compile(
 )
 _QUOTED = re.compile(r"""(["'])(?:~|\.{1,2}|[A-Za-z]:)?[/\\][^"'<>|\n]{1,200}+\1""")
 """A path in quotes may hold blanks."""
+_QUOTED_BEGINNINGS = ('"/', "'/", '"~/', "'~/", '"./', "'./", '"../', "'../", ":\\")
 _NON_ASCII_TAIL = re.compile(r"[^\x00-\x7F]+\Z")
 _TAG = re.compile(
     r"</?[A-Za-z][\w:.\-]*+"
@@ -96,7 +97,8 @@ def mails(text: str) -> list[Span]:
 
 def paths(text: str, words: Words) -> list[Span]:
     """File paths, rooted (/usr/lib, ~/x, ./a), relative (src/main.py), Windows (C:\\Users\\me), in quotes."""
-    spans = [match.span() for match in _QUOTED.finditer(text)]
+    is_quoted = any(mark in text for mark in _QUOTED_BEGINNINGS)
+    spans = [match.span() for match in _QUOTED.finditer(text)] if is_quoted else []
     if "/" in text:
         holders = np.unique(words_at(words, np.flatnonzero(words.codes == ord("/"))))
         holders = holders[(words.flags[holders] & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0]
