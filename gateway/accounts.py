@@ -52,7 +52,7 @@ class Account:
                 upstream,
                 UpstreamRequest(self.incoming.method, self.incoming.target, headers, plan.body),
                 added=plan.headers(self.id, self.watch.header()),
-                tap=tap,
+                tap=tap if plan.reads_usage else None,
             )
         finally:
             self._close(plan, outcome, tap)

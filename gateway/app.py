@@ -66,4 +66,6 @@ async def forward(scope: Scope, receive: Receive, send: Send, services: Services
     if dialect is not None:
         await chat.handle(incoming, receive, send, services, dialect)
     else:
-        await Account.open(incoming, services).answer(Plan(request_body(scope, receive)), receive, send)
+        await Account.open(incoming, services).answer(
+            Plan(request_body(scope, receive), reads_usage=False), receive, send
+        )

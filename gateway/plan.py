@@ -25,6 +25,8 @@ class Plan:
     """Of the whole prompt, by the target model's tokenizer."""
     compressed_tokens: int | None = None
     cache: str | None = None
+    reads_usage: bool = True
+    """The answer's usage is in a shape we know. Others' answers are not looked at: they may be large."""
     hides_usage: bool = False
     """The upstream was asked for usage the client did not ask for: that event is withheld."""
 

@@ -52,7 +52,7 @@ class OpenAIUpstream:
         body = await request.body()
         self.received.append(Received(request.url.path, request.headers.items(), body))
         if not request.url.path.endswith("/chat/completions"):
-            return JSONResponse({"object": "list", "data": []})
+            return JSONResponse({"object": "list", "data": [], "usage": USAGE})
         try:
             asked = json.loads(body)
         except ValueError:

@@ -188,6 +188,13 @@ def test_one_row_a_request_with_counts_and_money(tmp_path: Path) -> None:
     assert b"sk-canary" not in text
 
 
+def test_answers_of_other_endpoints_are_not_read(tmp_path: Path) -> None:
+    with running(tmp_path) as pith:
+        httpx.post(f"{pith.url}/v1/embeddings", json={"model": "text-embedding-3-small", "input": LONG})
+    [row] = rows(tmp_path / "ledger.db")
+    assert (row["path"], row["status"], row["prompt_tokens"]) == ("/v1/embeddings", 200, None)
+
+
 def test_shadow_records_and_forwards_the_original(tmp_path: Path) -> None:
     with running(tmp_path, mode="shadow") as pith:
         answer = pith.chat([user(LONG)])
