@@ -82,7 +82,9 @@ class _Clauses:
         """The words `at` through what they govern: forward, else backward."""
         ahead = self._distance(at, self._content, _REACH, 1)
         behind = np.where(ahead == 0, self._distance(at, self._content, _REACH, -1), 0)
-        behind += (ahead == 0) & (behind == 0) & ~self._stops[at - 1]  # he did not: at least the word before
+        is_bare = (ahead == 0) & (behind == 0)
+        ahead += is_bare & ~self._stops[at + 1]  # not all of them: at least the word after
+        behind += is_bare & (ahead == 0) & ~self._stops[at - 1]  # he did not: or else the word before
         return fill(self._n, at - behind, at + ahead + 1)
 
     def governed_before(self, at: Positions) -> Bools:

@@ -80,6 +80,8 @@ EN = (
     Case("Account GB29 NWBK 6016 1331 9268 19 NOW.", ("GB29 NWBK 6016 1331 9268 19",), ("Account", "NOW")),
     Case("It needs ^1.2.3 but !=1.2.5.", ("^1.2.3", "!=1.2.5"), ("needs",)),
     Case("The sum of 1,\n234.56 was split.", ("1,", "234.56"), ("split",)),
+    Case("We like some, but not all of them.", ("not all",), ("We like some", "of them")),
+    Case("Few people came at 14:00 UTC today.", ("Few", "14:00 UTC"), ("people came", "today")),
     Case("Add 2 tsp of salt, 7 tbsp of oil.", ("2 tsp", "7 tbsp"), ("of salt", "oil")),
     Case("Он не пришёл вчера.", ("не пришёл",), ("вчера",)),
     Case("מחר לא נפגש בבית.", ("לא נפגש",), ("בבית",)),

@@ -26,9 +26,9 @@ CASES = {
     "table": CompressionParams(rates=(RateStep(0.9, 500), RateStep(0.3)), force_tokens=()),
 }
 GOLDEN = {
-    "meeting": "e4e900a49a5f52be",
+    "meeting": "09d6fa8c7c5c84f7",
     "document": "4dafc7b431041bd0",
-    "tool_result": "a69e2eedaca743bf",
+    "tool_result": "4d4f93543413d58d",
     "meeting_ko": "2399ded6e221f607",
 }
 
