@@ -94,12 +94,14 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Boo
     The marks at the beginning of a line go with their line and stay with it. Of brackets, quotes and emphasis
     both halves stay or neither. A mark that comes to stand behind another mark or at the beginning of a line
     goes ("Priya: Sure, yes." is "Priya:", not "Priya:,."), but of a weak and a strong one the weak ("in the
-    end, you see." is "in the end."). Where nothing but punctuation is kept, it stays: better than nothing.
+    end, you see." is "in the end."). Where nothing else would be left it stays: better than nothing.
     """
-    if not (kept & ((words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0)).any():
-        return kept
+    is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
+    before = kept
     kept = follow_lines(words, kept, fixed, layout.first, layout.past)
     kept = balance(words, kept, fixed, layout)
+    if not (kept & is_ink).any():
+        return before
     marks = _marks(words)
     is_free = ~fixed
     for _ in range(_MOST_PASSES):
