@@ -5,8 +5,9 @@ the scorer's fingerprint; so every policy and every variant shares one forward p
 text. What was stored first wins: selection uses what the store returns, so replicas that scored at the same
 time agree (law 3). Garbage in the cache is a miss.
 
-Beside the scores lies what was found in the text before scoring (`compressor.recorded`), which a new rate or
-threshold does not change either: it is more than half of what a recorded text costs.
+What was found in a text before scoring (`compressor.recorded`), which a new rate or threshold does not change
+either, is more than half of what a recorded text costs. It is remembered too, but in this process alone: it
+says what is protected, and nothing after it would notice if another hand had written it.
 """
 
 from __future__ import annotations
@@ -63,10 +64,11 @@ class _Run:
     params: CompressionParams
     steps: Flow = field(init=False)
     analysis: bytes | None = None
-    """To be recorded."""
+    """To be remembered."""
     request: ScoreRequest | None = None
     result: Compressed | None = None
     cache: CacheState = "hit"
+    """Of its scores, once it has asked for some."""
 
     def begin(self, recorded: bytes | None) -> None:
         """On to the first request, or to the result, from the recorded analysis if there is one."""
@@ -85,15 +87,19 @@ class _Run:
             else:
                 self.request = next(self.steps) if answer is None else self.steps.send(answer)
         except StopIteration as stop:
-            self.result = replace(stop.value, cache=self.cache)
+            self.result = replace(stop.value, cache=self.cache if self.request else None)
 
 
 class CachedCompressor:
     """A `Compressor` that asks the cache before the engine."""
 
-    def __init__(self, engine: ScoreSource, cache: Cache, secret: Secret, offload: Offload) -> None:
+    def __init__(
+        self, engine: ScoreSource, cache: Cache, memo: Cache, secret: Secret, offload: Offload
+    ) -> None:
+        """`cache` may be shared with other processes; `memo` must not be."""
         self._engine = engine
         self._cache = cache
+        self._memo = memo
         self._secret = secret
         self._offload = offload
         self._background: set[asyncio.Task[object]] = set()
@@ -133,15 +139,15 @@ class CachedCompressor:
         return [run.result for run in runs if run.result is not None]
 
     async def _begin(self, runs: Sequence[_Run], params: CompressionParams, tenant: str) -> None:
-        """Every run to its first request or its result; new analyses are recorded."""
+        """Every run to its first request or its result; new analyses are remembered."""
         size = sum(len(run.text) for run in runs)
         keys = await self._offload(size, self._keys, b"analysis", runs, tenant, subject(params))
-        values = await self._cache.get_many(keys)
+        values = await self._memo.get_many(keys)
         for turn in _turns(runs):
             await self._offload(size, _begin_all, runs[turn], values[turn])
         for key, run in zip(keys, runs, strict=True):
             if run.analysis is not None:
-                await self._cache.put_if_absent(key, run.analysis, SCORES_TTL_S)
+                await self._memo.put_if_absent(key, run.analysis, SCORES_TTL_S)
 
     async def _answers(self, runs: Sequence[_Run], tenant: str, deadline_s: float | None) -> list[Answer]:
         """The recorded scores of each text, or the engine's, which are recorded."""

@@ -213,7 +213,7 @@ def _describe(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], t
     assert plan.request is not None
     overhead = MESSAGE_TOKENS * (len(plan.request.messages) + 1)
     covered = [result for text, result in zip(texts, finished, strict=True) if text.params is not None]
-    states = {result.cache or "miss" for result in covered}
+    states = {result.cache for result in covered if result.cache is not None}
     reasons = {result.skip for result in covered}
     return replace(
         plan,

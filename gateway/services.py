@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 2.0
 """How often the policy file and the kill switch are looked at."""
 MEMO_SHARE = 0.25
-"""Of the in-process cache's bytes: finished texts. The rest holds recorded scores, conversations and pins."""
+"""Of the in-process cache's bytes: finished and analysed texts. The rest: scores, conversations and pins."""
 WARM_ENCODINGS = ("o200k_base", "cl100k_base")
 
 
@@ -128,7 +128,8 @@ async def open_services(
             stack.callback(task.cancel)
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
-        compressor = CachedCompressor(engine, cache, secret, offload)
+        memo: Cache = MemoryCache(memo_bytes, time.monotonic)
+        compressor = CachedCompressor(engine, cache, memo, secret, offload)
         pins = Pins(cache, secret, offload)
         yield Services(
             config=config,
@@ -140,7 +141,7 @@ async def open_services(
             compressor=compressor,
             conversations=Conversations(cache, secret, offload),
             pins=pins,
-            texts=Texts(compressor, MemoryCache(memo_bytes, time.monotonic), pins, secret, offload),
+            texts=Texts(compressor, memo, pins, secret, offload),
             ledger=ledger,
             prices=prices,
             offload=offload,

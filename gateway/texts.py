@@ -30,6 +30,8 @@ MEMO_TTL_S = 24 * 3600.0
 _HEAD = struct.Struct("<III")
 _SKIPS = ("", "short", "structured", "no_gain", "verify_failed")
 """Outcomes that depend on the text and the parameters alone, by their code in the memo."""
+_UNSCORED = ("short", "structured")
+"""Outcomes for which no scores were wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +200,5 @@ def _unpack(value: bytes | None) -> Finished | None:
     skip, origin_tokens, compressed_tokens = _HEAD.unpack_from(value)
     spans = value[_HEAD.size :]
     kept = np.frombuffer(spans, "<i4", offset=1).reshape(-1, 2) if spans else None
-    return Finished(kept, origin_tokens, compressed_tokens, _SKIPS[skip] or None, "hit")
+    cache = None if _SKIPS[skip] in _UNSCORED else "hit"
+    return Finished(kept, origin_tokens, compressed_tokens, _SKIPS[skip] or None, cache)

@@ -184,6 +184,11 @@ def incoming(headers: RawHeaders) -> Incoming:
     return Incoming.of(scope, SECRET)
 
 
+def fresh_memo() -> MemoryCache:
+    """What a process that has just started remembers."""
+    return MemoryCache(CACHE_BYTES, lambda: 0.0)
+
+
 def pipeline(
     policies: PolicySet,
     compressor: Compressor | None = None,
@@ -199,7 +204,7 @@ def pipeline(
     engine = Engine(LengthScorer())
     pins = Pins(shared, SECRET, offload)
     source, ledger = ChangingPolicies(policies), ListLedger()
-    cached = CachedCompressor(engine, shared, SECRET, offload)
+    cached = CachedCompressor(engine, shared, fresh_memo(), SECRET, offload)
     memory = memo or MemoryCache(CACHE_BYTES, lambda: 0.0)
     services = Services(
         config=config,

@@ -15,6 +15,7 @@ from gateway.cache.memory import MemoryCache
 from gateway.cached import TURN_CHARACTERS, CachedCompressor, Late
 from gateway.hashing import Secret
 from gateway.offload import Offload, P, T
+from gateway.types import Cache
 
 TEXT = " ".join(f"sentence number {i} about the very same subject" for i in range(40))
 HALF = CompressionParams(rate=0.5)
@@ -88,9 +89,16 @@ def engine() -> FakeEngine:
     return FakeEngine()
 
 
+def compressor_with(
+    engine: FakeEngine, cache: Cache, offload: Offload, memo: Cache | None = None
+) -> CachedCompressor:
+    memo = memo or MemoryCache(1 << 20, lambda: 0.0)
+    return CachedCompressor(engine, cache, memo, Secret(b"s" * 32), offload)
+
+
 @pytest.fixture
 def cached(engine: FakeEngine, offload: Offload) -> CachedCompressor:
-    return CachedCompressor(engine, MemoryCache(1 << 20, lambda: 0.0), Secret(b"s" * 32), offload)
+    return compressor_with(engine, MemoryCache(1 << 20, lambda: 0.0), offload)
 
 
 async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -100,19 +108,20 @@ async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engi
     assert len(first.text) < len(second.text) < len(TEXT)
 
 
-async def test_a_new_rate_finds_the_analysis_recorded(offload: Offload, engine: FakeEngine) -> None:
-    cache = RecordingCache()
-    cached = CachedCompressor(engine, cache, Secret(b"s" * 32), offload)
+async def test_a_new_rate_finds_the_analysis_remembered(offload: Offload, engine: FakeEngine) -> None:
+    cache, memo = RecordingCache(), RecordingCache()
+    cached = compressor_with(engine, cache, offload, memo)
     structured = "```\n" + TEXT + "\n```"
     await cached.compress([TEXT, structured], HALF)
-    assert len(cache.kept) == 3  # two analyses and the scores of the one that wanted some
+    assert (len(cache.kept), len(memo.kept)) == (1, 2), "scores of the one that wanted some; two analyses"
     more = await cached.compress([TEXT, structured], CompressionParams(rate=0.7))
-    assert len(cache.kept) == 3
-    fresh = CachedCompressor(engine, RecordingCache(), Secret(b"s" * 32), offload)
+    assert (len(cache.kept), len(memo.kept)) == (1, 2)
+    assert [result.cache for result in more] == ["hit", None]
+    fresh = compressor_with(engine, RecordingCache(), offload)
     expected = await fresh.compress([TEXT, structured], CompressionParams(rate=0.7))
     assert [(one.text, one.skip) for one in more] == [(one.text, one.skip) for one in expected]
     await cached.compress([TEXT], CompressionParams(rate=0.7, force_tokens=("subject",)))
-    assert len(cache.kept) == 4  # another analysis, the same scores
+    assert (len(cache.kept), len(memo.kept)) == (1, 3), "another analysis, the same scores"
 
 
 async def test_texts_with_marks_are_analysed_anew(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -147,20 +156,18 @@ async def test_trouble_is_a_reason_on_the_result(cached: CachedCompressor, engin
 
 async def test_what_the_store_holds_is_what_is_used(engine: FakeEngine, offload: Offload) -> None:
     def reverse(value: bytes) -> bytes:
-        if not value.startswith(b"1"):
-            return value  # no scores
         return value[:1] + (SCORE_ONE - np.frombuffer(value, "<u2", offset=1)).astype("<u2").tobytes()
 
-    own = CachedCompressor(engine, OtherReplicasCache(lambda value: value), Secret(b"s" * 32), offload)
-    others = CachedCompressor(engine, OtherReplicasCache(reverse), Secret(b"s" * 32), offload)
+    own = compressor_with(engine, OtherReplicasCache(lambda value: value), offload)
+    others = compressor_with(engine, OtherReplicasCache(reverse), offload)
     [mine], [theirs] = await own.compress([TEXT], HALF), await others.compress([TEXT], HALF)
     assert mine.text != theirs.text
 
 
 @pytest.mark.parametrize("garbage", [b"", b"1", b"2" + b"\0" * 400, b"1" + b"\xff" * 700, b"1abc"])
 async def test_garbage_in_the_store_is_a_miss(engine: FakeEngine, offload: Offload, garbage: bytes) -> None:
-    clean = CachedCompressor(engine, OtherReplicasCache(lambda value: value), Secret(b"s" * 32), offload)
-    spoilt = CachedCompressor(engine, OtherReplicasCache(lambda value: garbage), Secret(b"s" * 32), offload)
+    clean = compressor_with(engine, OtherReplicasCache(lambda value: value), offload)
+    spoilt = compressor_with(engine, OtherReplicasCache(lambda value: garbage), offload)
     [expected], [result] = await clean.compress([TEXT], HALF), await spoilt.compress([TEXT], HALF)
     assert result.text == expected.text
 
@@ -196,9 +203,7 @@ async def test_the_cache_holds_no_text(engine: FakeEngine, offload: Offload) -> 
         stored.append(value)
         return value
 
-    await CachedCompressor(engine, OtherReplicasCache(keep), Secret(b"s" * 32), offload).compress(
-        [TEXT], HALF
-    )
+    await compressor_with(engine, OtherReplicasCache(keep), offload).compress([TEXT], HALF)
     assert stored
     assert not any(b"sentence" in value for value in stored)
 
@@ -219,7 +224,7 @@ async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeE
     texts = [f"{i} {TEXT} " * 20 for i in range(9)]  # two a turn
     assert 2 * len(texts[0]) > TURN_CHARACTERS > len(texts[0])
     offload = CountingOffload()
-    cached = CachedCompressor(engine, MemoryCache(1 << 20, lambda: 0.0), Secret(b"s" * 32), offload)
+    cached = compressor_with(engine, MemoryCache(1 << 20, lambda: 0.0), offload)
     results = await cached.compress(texts, HALF)
     offload.close()
     assert [result.skip for result in results] == [None] * 9
