@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from compressor import keep, render, verify
-from compressor.flow import Analysis, choose, flow
+from compressor.analysis import Analysis
+from compressor.choice import choose, corrected
+from compressor.flow import MAX_CORRECTIONS, flow
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
@@ -74,11 +76,20 @@ def _score(text: str, words: Words, scorer: Scorer, laps: Laps) -> Scores:
 
 
 def _finish(analysis: Analysis, scores: Scores, params: CompressionParams, laps: Laps) -> Spans:
-    kept, forced = laps.time("select", choose, analysis, scores, params)
-    spans = laps.time("render", render.kept_spans, analysis.words, kept)
-    laps.time("verify", verify.broken_promise, analysis.words, spans, analysis.protected_spans, forced)
-    compressed = laps.time("render", render.slice_text, analysis.text, spans)
-    laps.time("count", counter(params.tokenizer).count, compressed)
+    """As `flow.settle`, stage by stage."""
+    planned_tokens = None
+    for _ in range(1 + MAX_CORRECTIONS):
+        choice = laps.time("select", choose, analysis, scores, params)
+        spans = laps.time("render", render.kept_spans, analysis.words, choice.kept)
+        compressed = laps.time("render", render.slice_text, analysis.text, spans)
+        tokens = laps.time("count", counter(params.tokenizer).count, compressed)
+        planned_tokens = choice.planned_tokens if planned_tokens is None else planned_tokens
+        better = corrected(analysis, params, tokens - planned_tokens)
+        if better is None:
+            break
+        params = better
+    promised = choice.promised
+    laps.time("verify", verify.broken_promise, analysis.words, spans, analysis.protected_spans, promised)
     return spans
 
 

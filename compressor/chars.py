@@ -152,6 +152,12 @@ def _indices(codes: Codes) -> Codes:
     return np.where(codes < _TABLE_SIZE, codes, beyond).astype(np.uint32)
 
 
+def could_grow(codes: Codes) -> NDArray[np.bool_]:
+    """Whether each character, seen alone, is a letter or digit of a spaced script, or a mark on one."""
+    groups = _tables()[0][_indices(codes)]
+    return np.asarray((groups == Group.WORD) | (groups == Group.EXTEND))
+
+
 def classify(codes: Codes) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Group and traits of every character, shape [len(codes)] each, marks resolved to what they extend.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from compressor import marks
-from compressor.flow import Analysis, ScoreRequest, analyse, choose, finish
+from compressor.analysis import Analysis, analyse
+from compressor.flow import ScoreRequest, finish, settle
 from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Compressed, Scores
 
@@ -46,12 +47,12 @@ def explain(text: str, params: CompressionParams) -> Generator[ScoreRequest, Sco
 
 
 def _fates(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[WordFate, ...]:
-    kept, forced = choose(analysis, scores, params)
+    choice = settle(analysis, scores, params).choice
     rows = zip(
         analysis.words.starts.tolist(),
         analysis.words.ends.tolist(),
         (scores / SCORE_ONE).tolist(),
-        zip(analysis.protected.tolist(), forced.tolist(), kept.tolist(), strict=True),
+        zip(analysis.protected.tolist(), choice.promised.tolist(), choice.kept.tolist(), strict=True),
         strict=True,
     )
     return tuple(WordFate(start, end, round(score, 4), _fate(*why)) for start, end, score, why in rows)

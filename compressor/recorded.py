@@ -15,7 +15,7 @@ from typing import cast
 
 import numpy as np
 
-from compressor.flow import ENGINE_EPOCH, Analysis, Outcome, left_whole
+from compressor.analysis import ENGINE_EPOCH, Analysis, Outcome, left_whole
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.types import Compressed, SkipReason

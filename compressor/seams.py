@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.chars import Group, classify, hash_words
+from compressor.chars import could_grow, hash_words
 from compressor.layout import Layout
 from compressor.line_marks import follow_lines
 from compressor.types import Bools, Hashes, Words
@@ -81,9 +81,8 @@ def keep_separators(words: Words, kept: Bools, layout: Layout) -> Bools:
     result = kept.copy()
     by_newline = ~parted & (first_newline < right)
     result[first_newline[by_newline]] = True
-    last_groups, _ = classify(words.codes[words.ends[left] - 1])
-    first_groups, _ = classify(words.codes[words.starts[right]])
-    grown = ~parted & ~by_newline & (last_groups == Group.WORD) & (first_groups == Group.WORD)
+    grown = ~parted & ~by_newline
+    grown &= could_grow(words.codes[words.ends[left] - 1]) & could_grow(words.codes[words.starts[right]])
     result[right[grown] - 1] = True
     return balance(words, result, result, layout) if grown.any() else result
 

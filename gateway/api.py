@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, encoding_for
+from compressor.analysis import ENGINE_EPOCH
 from compressor.errors import CompressorError
 from compressor.explain import Explained, explain
-from compressor.flow import ENGINE_EPOCH, whole
+from compressor.flow import whole
 from compressor.types import Scores
 from gateway.client import ClientWatch, read_body
 from gateway.dialects import Dialect

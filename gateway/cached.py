@@ -21,7 +21,8 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
-from compressor.flow import Flow, analyse, flow, whole
+from compressor.analysis import analyse
+from compressor.flow import Flow, flow, whole
 from compressor.recorded import pack, subject, unpack
 from compressor.types import SCORE_ONE, CacheState, Scores
 from gateway.hashing import Secret

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.flow import Analysis, Outcome, analyse
+from compressor.analysis import Analysis, Outcome, analyse
 from compressor.marks import Region
 from compressor.params import CompressionParams, Protect, RateStep
 from compressor.recorded import pack, subject, unpack

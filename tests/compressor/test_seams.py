@@ -52,6 +52,7 @@ def parted(text: str, dropped: set[str]) -> str:
 def test_letters_never_grow_together() -> None:
     assert parted("foo(bar)baz", {"(", ")"}) == "foo|(|bar|)|baz"
     assert parted("3至5", {"至"}) == "3|至|5"
+    assert parted("cafe\u0301(2)x", {"(", ")"}) == "cafe\u0301|(|2|)|x", "a mark is part of its letter"
 
 
 def test_a_dropped_newline_that_alone_parts_two_words_stays() -> None:
