@@ -5,9 +5,8 @@ the scorer's fingerprint; so every policy and every variant shares one forward p
 text. What was stored first wins: selection uses what the store returns, so replicas that scored at the same
 time agree (law 3). Garbage in the cache is a miss.
 
-What was found in a text before scoring (`compressor.recorded`), which a new rate or threshold does not change
-either, is more than half of what a recorded text costs. It is remembered too, but in this process alone: it
-says what is protected, and nothing after it would notice if another hand had written it.
+What was found in a text before scoring (`compressor.remembered`) is more than half of what a recorded text
+costs, and a new rate or threshold does not change it either. It is remembered too, in this process alone.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ import numpy as np
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.analysis import analyse
 from compressor.flow import Flow, flow, whole
-from compressor.recorded import pack, subject, unpack
+from compressor.remembered import Remembered, subject
 from compressor.types import SCORE_ONE, CacheState, Scores
+from gateway.cache.analyses import Analyses
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.types import Cache
 
 SCORES_TTL_S = 7 * 24 * 3600.0
-TURN_CHARACTERS = 64 * 1024
+TURN_CHARACTERS = 128 * 1024
 """Of texts worked on in a row: some 10 ms with recorded analyses."""
 _FORMAT = b"1"
 
@@ -64,19 +64,21 @@ class _Run:
     text: str
     params: CompressionParams
     steps: Flow = field(init=False)
-    analysis: bytes | None = None
+    digest: bytes = b""
+    """Keyed hash of tenant and text."""
+    analysis: Remembered | None = None
     """To be remembered."""
     request: ScoreRequest | None = None
     result: Compressed | None = None
     cache: CacheState = "hit"
     """Of its scores, once it has asked for some."""
 
-    def begin(self, recorded: bytes | None) -> None:
-        """On to the first request, or to the result, from the recorded analysis if there is one."""
-        known = unpack(recorded, self.text) if recorded is not None else None
+    def begin(self, remembered: Remembered | None) -> None:
+        """On to the first request, or to the result, from the remembered analysis if there is one."""
+        known = remembered.of_text(self.text) if remembered is not None else None
         if known is None and not self.params.marks:
             known = analyse(self.text, self.params)
-            self.analysis = pack(known)
+            self.analysis = Remembered.of(known)
         self.steps = flow(self.text, self.params, known)
         self.advance(None)
 
@@ -95,12 +97,11 @@ class CachedCompressor:
     """A `Compressor` that asks the cache before the engine."""
 
     def __init__(
-        self, engine: ScoreSource, cache: Cache, memo: Cache, secret: Secret, offload: Offload
+        self, engine: ScoreSource, cache: Cache, analyses: Analyses, secret: Secret, offload: Offload
     ) -> None:
-        """`cache` may be shared with other processes; `memo` must not be."""
         self._engine = engine
         self._cache = cache
-        self._memo = memo
+        self._analyses = analyses
         self._secret = secret
         self._offload = offload
         self._background: set[asyncio.Task[object]] = set()
@@ -134,7 +135,7 @@ class CachedCompressor:
         await self._begin(runs, params, tenant)
         while pending := [run for run in runs if run.result is None]:
             left_s = None if deadline is None else max(0.0, deadline - loop.time())
-            answers = await self._answers(pending, tenant, left_s)
+            answers = await self._answers(pending, left_s)
             for turn in _turns(pending):
                 await self._offload(size, _advance_all, pending[turn], answers[turn])
         return [run.result for run in runs if run.result is not None]
@@ -142,20 +143,18 @@ class CachedCompressor:
     async def _begin(self, runs: Sequence[_Run], params: CompressionParams, tenant: str) -> None:
         """Every run to its first request or its result; new analyses are remembered."""
         size = sum(len(run.text) for run in runs)
-        keys = await self._offload(size, self._keys, b"analysis", runs, tenant, subject(params))
-        values = await self._memo.get_many(keys)
+        await self._offload(size, self._digests, runs, tenant)
+        keys = self._keys(b"analysis", runs, subject(params))
+        values = [self._analyses.find(key) for key in keys]
         for turn in _turns(runs):
             await self._offload(size, _begin_all, runs[turn], values[turn])
         for key, run in zip(keys, runs, strict=True):
             if run.analysis is not None:
-                await self._memo.put_if_absent(key, run.analysis, SCORES_TTL_S)
+                self._analyses.keep(key, run.analysis)
 
-    async def _answers(self, runs: Sequence[_Run], tenant: str, deadline_s: float | None) -> list[Answer]:
+    async def _answers(self, runs: Sequence[_Run], deadline_s: float | None) -> list[Answer]:
         """The recorded scores of each text, or the engine's, which are recorded."""
-        size = sum(len(run.text) for run in runs)
-        keys = await self._offload(
-            size, self._keys, b"scores", runs, tenant, self._engine.fingerprint.encode()
-        )
+        keys = self._keys(b"scores", runs, self._engine.fingerprint.encode())
         values = await self._cache.get_many(keys)
         answers: list[Answer] = [_read(value, run) for value, run in zip(values, runs, strict=True)]
         missing = [i for i, answer in enumerate(answers) if answer is None]
@@ -169,12 +168,14 @@ class CachedCompressor:
             )
         return answers
 
-    def _keys(self, kind: bytes, runs: Sequence[_Run], tenant: str, subject: bytes) -> list[bytes]:
+    def _digests(self, runs: Sequence[_Run], tenant: str) -> None:
+        for run in runs:
+            text = run.text.encode("utf-8", "surrogatepass")
+            run.digest = self._secret.keyed(b"words", tenant.encode(), text)
+
+    def _keys(self, kind: bytes, runs: Sequence[_Run], subject: bytes) -> list[bytes]:
         """Where something about each text is recorded; `subject` is what it depends on besides the text."""
-        return [
-            self._secret.keyed(kind, tenant.encode(), run.text.encode("utf-8", "surrogatepass"), subject)
-            for run in runs
-        ]
+        return [self._secret.keyed(kind, run.digest, subject) for run in runs]
 
     async def _record(self, key: bytes, run: _Run, scores: Scores) -> Scores:
         """The scores in force: those stored first."""
@@ -202,8 +203,8 @@ def _turns(runs: Sequence[_Run]) -> Iterator[slice]:
             start, n_characters = end, 0
 
 
-def _begin_all(runs: Sequence[_Run], recorded: Sequence[bytes | None]) -> None:
-    for run, value in zip(runs, recorded, strict=True):
+def _begin_all(runs: Sequence[_Run], remembered: Sequence[Remembered | None]) -> None:
+    for run, value in zip(runs, remembered, strict=True):
         run.begin(value)
 
 

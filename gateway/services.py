@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from compressor import Engine, Scorer, counter
 from compressor.scorers import load as load_scorer
+from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
 from gateway.config import Config, open_policies
@@ -31,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
 """How often the policy file and the kill switch are looked at."""
-MEMO_SHARE = 0.25
-"""Of the in-process cache's bytes: finished and analysed texts. The rest: scores, conversations and pins."""
+MEMO_SHARE = 0.5
+"""Of the in-process cache's bytes: finished texts and analyses, half each. The rest: scores and pins."""
 WARM_ENCODINGS = ("o200k_base", "cl100k_base")
 
 
@@ -128,8 +129,8 @@ async def open_services(
             stack.callback(task.cancel)
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
-        memo: Cache = MemoryCache(memo_bytes, time.monotonic)
-        compressor = CachedCompressor(engine, cache, memo, secret, offload)
+        memo: Cache = MemoryCache(memo_bytes // 2, time.monotonic)
+        compressor = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
         pins = Pins(cache, secret, offload)
         yield Services(
             config=config,

@@ -18,6 +18,7 @@ import numpy as np
 from compressor import Compressed, CompressionParams, Compressor, Engine, counter
 from compressor.flow import flow
 from compressor.types import Scores, Words
+from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
 from gateway.chat import plan_or_original
@@ -184,11 +185,6 @@ def incoming(headers: RawHeaders) -> Incoming:
     return Incoming.of(scope, SECRET)
 
 
-def fresh_memo() -> MemoryCache:
-    """What a process that has just started remembers."""
-    return MemoryCache(CACHE_BYTES, lambda: 0.0)
-
-
 def pipeline(
     policies: PolicySet,
     compressor: Compressor | None = None,
@@ -204,7 +200,7 @@ def pipeline(
     engine = Engine(LengthScorer())
     pins = Pins(shared, SECRET, offload)
     source, ledger = ChangingPolicies(policies), ListLedger()
-    cached = CachedCompressor(engine, shared, fresh_memo(), SECRET, offload)
+    cached = CachedCompressor(engine, shared, Analyses(CACHE_BYTES), SECRET, offload)
     memory = memo or MemoryCache(CACHE_BYTES, lambda: 0.0)
     services = Services(
         config=config,

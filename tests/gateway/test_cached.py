@@ -11,6 +11,7 @@ import pytest
 from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreRequest, ScoringError
 from compressor.types import SCORE_ONE, Scores
 from compressor.words import split
+from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import TURN_CHARACTERS, CachedCompressor, Late
 from gateway.hashing import Secret
@@ -90,10 +91,10 @@ def engine() -> FakeEngine:
 
 
 def compressor_with(
-    engine: FakeEngine, cache: Cache, offload: Offload, memo: Cache | None = None
+    engine: FakeEngine, cache: Cache, offload: Offload, analyses: Analyses | None = None
 ) -> CachedCompressor:
-    memo = memo or MemoryCache(1 << 20, lambda: 0.0)
-    return CachedCompressor(engine, cache, memo, Secret(b"s" * 32), offload)
+    analyses = Analyses(1 << 20) if analyses is None else analyses
+    return CachedCompressor(engine, cache, analyses, Secret(b"s" * 32), offload)
 
 
 @pytest.fixture
@@ -109,19 +110,19 @@ async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engi
 
 
 async def test_a_new_rate_finds_the_analysis_remembered(offload: Offload, engine: FakeEngine) -> None:
-    cache, memo = RecordingCache(), RecordingCache()
-    cached = compressor_with(engine, cache, offload, memo)
+    cache, analyses = RecordingCache(), Analyses(1 << 20)
+    cached = compressor_with(engine, cache, offload, analyses)
     structured = "```\n" + TEXT + "\n```"
     await cached.compress([TEXT, structured], HALF)
-    assert (len(cache.kept), len(memo.kept)) == (1, 2), "scores of the one that wanted some; two analyses"
+    assert (len(cache.kept), len(analyses)) == (1, 2), "scores of the one that wanted some; two analyses"
     more = await cached.compress([TEXT, structured], CompressionParams(rate=0.7))
-    assert (len(cache.kept), len(memo.kept)) == (1, 2)
+    assert (len(cache.kept), len(analyses)) == (1, 2)
     assert [result.cache for result in more] == ["hit", None]
     fresh = compressor_with(engine, RecordingCache(), offload)
     expected = await fresh.compress([TEXT, structured], CompressionParams(rate=0.7))
     assert [(one.text, one.skip) for one in more] == [(one.text, one.skip) for one in expected]
     await cached.compress([TEXT], CompressionParams(rate=0.7, force_tokens=("subject",)))
-    assert (len(cache.kept), len(memo.kept)) == (1, 3), "another analysis, the same scores"
+    assert (len(cache.kept), len(analyses)) == (1, 3), "another analysis, the same scores"
 
 
 async def test_texts_with_marks_are_analysed_anew(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -221,7 +222,7 @@ class CountingOffload(Offload):
 
 
 async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeEngine) -> None:
-    texts = [f"{i} {TEXT} " * 20 for i in range(9)]  # two a turn
+    texts = [f"{i} {TEXT} " * 60 for i in range(9)]  # two a turn
     assert 2 * len(texts[0]) > TURN_CHARACTERS > len(texts[0])
     offload = CountingOffload()
     cached = compressor_with(engine, MemoryCache(1 << 20, lambda: 0.0), offload)
@@ -229,4 +230,4 @@ async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeE
     offload.close()
     assert [result.skip for result in results] == [None] * 9
     assert [result.text[0] for result in results] == list("012345678")
-    assert len(offload.sizes) == 2 + 2 * 5  # keys of analyses and scores, and five turns before and after
+    assert len(offload.sizes) == 1 + 2 * 5  # digests, and five turns before and after the scores

@@ -15,6 +15,7 @@ from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.flow import whole
 from compressor.types import Scores, SkipReason
 from gateway.accounts import Account
+from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor, Late
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
@@ -33,7 +34,6 @@ from tests.gateway.pipeline import (
     Pipeline,
     PureCompressor,
     count,
-    fresh_memo,
     incoming,
     pipeline,
     policy_set,
@@ -106,7 +106,7 @@ def test_law_3_recorded_scores_and_fresh_ones_give_the_same(conversation: list[P
         for _ in range(2):
             offload = Offload(threads=1)
             scorer = Scores97()
-            compressor = CachedCompressor(scorer, cache, fresh_memo(), SECRET, offload)
+            compressor = CachedCompressor(scorer, cache, Analyses(CACHE_BYTES), SECRET, offload)
             sent.append(await pipeline(HALF, compressor, cache=cache).forward(raw))
             offload.close()
         assert scorer.n_scored == 0, "the second time everything was recorded"
@@ -390,7 +390,9 @@ def test_law_6_garbage_in_a_cache_is_a_miss(garbage: bytes, is_memo: bool) -> No
 def test_law_6_garbage_among_recorded_scores_is_a_miss(garbage: bytes) -> None:
     async def holds() -> None:
         offload = Offload(threads=1)
-        compressor = CachedCompressor(Scores97(), GarbageCache(garbage), fresh_memo(), SECRET, offload)
+        compressor = CachedCompressor(
+            Scores97(), GarbageCache(garbage), Analyses(CACHE_BYTES), SECRET, offload
+        )
         sent = await pipeline(HALF, compressor).forward(chat(("user", LONG)))
         assert sent == await pipeline(HALF, PureCompressor()).forward(chat(("user", LONG)))
         offload.close()
@@ -409,7 +411,7 @@ def test_law_6_scores_that_never_come_cost_the_deadline_and_no_more(policies: Po
         scorer.hold = asyncio.Event()
         cache = MemoryCache(CACHE_BYTES, lambda: 0.0)
         running = pipeline(
-            policies, CachedCompressor(scorer, cache, fresh_memo(), SECRET, offload), cache=cache
+            policies, CachedCompressor(scorer, cache, Analyses(CACHE_BYTES), SECRET, offload), cache=cache
         )
         began = loop.time()
         plan = await running.plan(raw)
@@ -455,7 +457,9 @@ def test_law_7_a_client_that_leaves_takes_its_queued_work_along() -> None:
         scorer, offload = Scores97(), Offload(threads=1)
         scorer.hold = asyncio.Event()
         cache = MemoryCache(CACHE_BYTES, lambda: 0.0)
-        running = pipeline(HALF, CachedCompressor(scorer, cache, fresh_memo(), SECRET, offload), cache=cache)
+        running = pipeline(
+            HALF, CachedCompressor(scorer, cache, Analyses(CACHE_BYTES), SECRET, offload), cache=cache
+        )
         leaving = asyncio.create_task(running.plan(chat(("user", LONG))))
         staying = asyncio.create_task(running.plan(chat(("user", LONG + "And?"))))
         assert [await scorer.news.get(), await scorer.news.get()] == ["asked", "asked"]

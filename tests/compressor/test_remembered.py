@@ -1,18 +1,17 @@
-"""compressor.recorded: an analysis comes back as it was, or not at all."""
+"""compressor.remembered: an analysis comes back as it was, and holds no text meanwhile."""
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.analysis import Analysis, Outcome, analyse
-from compressor.marks import Region
 from compressor.params import CompressionParams, Protect, RateStep
-from compressor.recorded import pack, subject, unpack
+from compressor.remembered import Remembered, subject
 from compressor.types import Compressed
 from tests.compressor.texts import clean_texts
 
@@ -51,45 +50,26 @@ def assert_equal(one: Outcome | None, other: Outcome) -> None:
 @given(clean_texts, st.integers(0, 20))
 def test_it_comes_back(text: str, min_tokens: int) -> None:
     found = analyse(text, replace(PARAMS, min_tokens=min_tokens))
-    value = pack(found)
-    assert value is not None
-    assert_equal(unpack(value, text), found)
+    assert_equal(Remembered.of(found).of_text(text), found)
 
 
 def test_structured_texts_come_back() -> None:
     text = "```\n" + "x = compute(y)\n" * 20 + "```"
     found = analyse(text, PARAMS)
     assert isinstance(found, Compressed)
-    value = pack(found)
-    assert value is not None
-    assert_equal(unpack(value, text), found)
+    assert_equal(Remembered.of(found).of_text(text), found)
 
 
-def test_it_holds_no_text() -> None:
-    value = pack(analysed())
-    assert value is not None
-    assert b"review" not in value
+def test_it_holds_neither_text_nor_characters() -> None:
+    held = pickle.dumps(Remembered.of(analysed()))
+    assert b"review" not in held
+    assert "review".encode("utf-32-le") not in held
 
 
-def test_marks_and_absurd_weights_are_not_recorded() -> None:
-    assert pack(replace(analysed(), regions=(Region(0, 3, None),))) is None
-    assert pack(replace(analysed(), weights=analysed().weights + np.int32(1 << 16))) is None
-
-
-def test_another_text_has_other_words() -> None:
-    value = pack(analysed())
-    assert value is not None
-    assert unpack(value, TEXT + "more") is None
-
-
-@given(st.data())
-def test_spoilt_bytes_are_none(data: st.DataObject) -> None:
-    value = pack(analysed())
-    assert value is not None
-    at = data.draw(st.integers(0, len(value) - 1))
-    spoilt = value[:at] + bytes([value[at] ^ data.draw(st.integers(1, 255))]) + value[at + 1 :]
-    assert unpack(spoilt, TEXT) is None
-    assert unpack(value[:at], TEXT) is None
+def test_its_size_is_that_of_its_arrays() -> None:
+    n_words = len(analysed().words)
+    assert 24 * n_words <= Remembered.of(analysed()).size_bytes < 32 * n_words
+    assert Remembered.of(analyse("short", replace(PARAMS, min_tokens=9))).size_bytes == 0
 
 
 @pytest.mark.parametrize(
