@@ -27,10 +27,12 @@ class _Match(Protocol):
     def span(self) -> Span: ...
 
 
-def check_patterns(patterns: Sequence[str]) -> None:
-    """Raise PatternError, naming the pattern and the remedy, unless all are valid."""
-    for pattern in patterns:
-        _compiled(pattern)
+def check_pattern(pattern: str) -> str:
+    """The pattern, if it is valid; raises PatternError, naming it and the remedy, if not."""
+    if not pattern:
+        raise PatternError("pattern '' matches nothing: remove it")
+    _compiled(pattern)
+    return pattern
 
 
 def pattern_spans(text: str, patterns: Sequence[str]) -> list[Span]:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeAlias
 
-import re2
 from pydantic import (
     AfterValidator,
     AllowInfNan,
@@ -26,11 +25,11 @@ from pydantic import (
 )
 
 from compressor.params import CompressionParams, Protect, RateStep
+from compressor.patterns import check_pattern
 
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 
 DEFAULT_ROLES: tuple[Role, ...] = ("user", "tool")
-MAX_PATTERN_CHARS = 1000
 
 # YAML has types; "500" for 500, or true for 1, is a slip worth an error.
 Count: TypeAlias = Annotated[int, Strict()]
@@ -44,22 +43,6 @@ class Frozen(BaseModel):
     """A value read from outside: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def check_pattern(pattern: str) -> str:
-    """Raises ValueError unless google-re2, which matches in linear time, takes the pattern."""
-    if not pattern or len(pattern) > MAX_PATTERN_CHARS:
-        raise ValueError(f"pattern of {len(pattern)} characters: use 1 to {MAX_PATTERN_CHARS:,}")
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
-        raise ValueError(
-            f"pattern {pattern!r}: {reason}; see google-re2's syntax (no backreferences, no lookaround)"
-        ) from error
-    return pattern
 
 
 class RateRow(Frozen):

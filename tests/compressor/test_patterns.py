@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.errors import PatternError
-from compressor.patterns import LONGEST_PATTERN, MOST_MATCHES, check_patterns, pattern_spans
+from compressor.patterns import LONGEST_PATTERN, MOST_MATCHES, check_pattern, pattern_spans
 
 
 def test_spans_are_in_characters() -> None:
@@ -33,18 +33,23 @@ def test_an_invalid_pattern_is_named(pattern: str) -> None:
     with pytest.raises(
         PatternError, match=r"^pattern .* is not valid in google-re2 syntax \(.+\): correct it"
     ):
-        check_patterns(["ok", pattern])
+        check_pattern(pattern)
 
 
 def test_a_long_pattern_is_refused() -> None:
-    check_patterns(["a" * LONGEST_PATTERN])
+    assert check_pattern("a" * LONGEST_PATTERN) == "a" * LONGEST_PATTERN
     with pytest.raises(PatternError, match="has 1001 characters, more than 1000: split it"):
-        check_patterns(["a" * (LONGEST_PATTERN + 1)])
+        check_pattern("a" * (LONGEST_PATTERN + 1))
+
+
+def test_an_empty_pattern_is_refused() -> None:
+    with pytest.raises(PatternError, match="matches nothing: remove it"):
+        check_pattern("")
 
 
 def test_a_pattern_too_large_to_compile_is_refused() -> None:
     with pytest.raises(PatternError):
-        check_patterns(["((a{100}){100}){100}"])
+        check_pattern("((a{100}){100}){100}")
 
 
 def test_what_backtracks_elsewhere_is_quick() -> None:

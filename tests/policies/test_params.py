@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from compressor.params import CompressionParams, Protect, RateStep
+from compressor.patterns import LONGEST_PATTERN
 from policies.params import (
-    MAX_PATTERN_CHARS,
     PolicyParams,
     ProtectParams,
     RateRow,
     Role,
-    check_pattern,
     merge,
 )
 
@@ -127,10 +126,11 @@ def test_roles(roles: list[str] | None, covered: set[str]) -> None:
         ({"roles": ["function"]}, "Input should be 'user'"),
         ({"marks": ["user", "tool"]}, "written by others"),
         ({"protect": {"tail_tokens": -3}}, "protect.tail_tokens is -3"),
-        ({"protect": {"patterns": ["(a"]}}, "pattern '(a': missing ): (a"),
-        ({"protect": {"patterns": [r"(a)\1"]}}, "no backreferences"),
-        ({"protect": {"patterns": [""]}}, "pattern of 0 characters"),
-        ({"protect": {"patterns": ["a" * (MAX_PATTERN_CHARS + 1)]}}, "pattern of 1001 characters"),
+        ({"protect": {"patterns": ["(a"]}}, "pattern '(a' is not valid in google-re2 syntax (missing ): (a)"),
+        ({"protect": {"patterns": [r"(a)\1"]}}, "back-references do not exist"),
+        ({"protect": {"patterns": [""]}}, "matches nothing: remove it"),
+        ({"protect": {"patterns": ["a" * (LONGEST_PATTERN + 1)]}}, "has 1001 characters, more than 1000"),
+        ({"protect": {"patterns": [r"\p{L}{300}"]}}, "pattern too large"),
     ],
 )
 def test_refusals(said: dict[str, object], message: str) -> None:
@@ -138,7 +138,8 @@ def test_refusals(said: dict[str, object], message: str) -> None:
 
 
 def test_a_pattern_that_would_hang_pythons_re_is_fine_here() -> None:
-    assert check_pattern(r"(\d+)+$") == r"(\d+)+$"
+    said = read(protect={"patterns": [r"(\d+)+$"]})
+    assert said.to_compression(tokenizer="", role="user").protect.patterns == (r"(\d+)+$",)
 
 
 def test_merge_keeps_what_is_not_overridden() -> None:
