@@ -1,13 +1,12 @@
-"""Which parts of a text must come through byte-equal; the text as segments of prose and protected spans.
+"""Which parts of a text must come through byte-equal.
 
-Laws: the spans are ordered, disjoint, not empty, and begin and end with ink; the segments concatenate to the
-text; finding them is linear in the text, whatever it holds. Only the text and the switches decide.
+Laws: the spans are ordered, disjoint, not empty, and begin and end with ink; finding them is linear in the
+text, whatever it holds. Only the text and the switches decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from compressor.bare_code import bare_code
 from compressor.code_spans import fences, inline
@@ -23,15 +22,6 @@ from compressor.types import Span, Words
 
 STRUCTURED_SHARE = 0.6
 """A text is structured if more than this share of its ink stands in protected blocks: code, JSON, tables."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of one kind."""
-
-    start: int
-    end: int
-    is_protected: bool
 
 
 def segments(text: str, words: Words, protect: Protect) -> list[Span]:
@@ -77,17 +67,3 @@ def _trimmed(text: str, spans: Sequence[Span]) -> list[Span]:
             start = text.index(content[0], start) if text[start].isspace() else start
             trimmed.append((start, start + len(content)))
     return trimmed
-
-
-def pieces(text: str, spans: Sequence[Span]) -> list[Segment]:
-    """The text cut at the spans: concatenated, the segments give it back."""
-    cut: list[Segment] = []
-    past = 0
-    for start, end in spans:
-        if past < start:
-            cut.append(Segment(past, start, False))
-        cut.append(Segment(start, end, True))
-        past = end
-    if past < len(text):
-        cut.append(Segment(past, len(text), False))
-    return cut

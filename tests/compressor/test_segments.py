@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.params import Protect
-from compressor.segments import is_structured, pieces, segments
+from compressor.segments import is_structured, segments
 from compressor.words import split
 
 PROSE = "The committee met again on the third day and talked about the garden. Nothing was said of the wall."
@@ -50,15 +50,6 @@ def test_spans_are_ordered_disjoint_and_begin_and_end_with_ink(text: str, protec
         assert past <= start < end <= len(text)
         assert text[start:end] == text[start:end].strip()
         past = end
-
-
-@given(TEXTS, PROTECTS)
-def test_segments_concatenate_to_the_text(text: str, protect: Protect) -> None:
-    spans = segments(text, split(text), protect)
-    cut = pieces(text, spans)
-    assert "".join(text[piece.start : piece.end] for piece in cut) == text
-    assert [(piece.start, piece.end) for piece in cut if piece.is_protected] == spans
-    assert all(piece.start < piece.end for piece in cut)
 
 
 @given(TEXTS)
