@@ -12,7 +12,7 @@ import numpy as np
 from compressor.code_spans import group, line_spans
 from compressor.line_form import LineForm
 from compressor.lines import Lines
-from compressor.spans import Positions, protected_mask, sums_before
+from compressor.spans import Positions, protected_mask, sums
 from compressor.types import Bools, Span
 
 _FEWEST = 3
@@ -57,16 +57,10 @@ def _is_file(clear: Bools, member: Bools, full: Bools) -> bool:
     return bool((clear & full).sum() >= _CLEAR_SHARE * n and (member & full).sum() >= _MEMBER_SHARE * n)
 
 
-def _sums(mask: Bools, first: Positions, past: Positions) -> Positions:
-    """How many lines of each range are in the mask."""
-    total = sums_before(mask)
-    return np.asarray(total[past] - total[first])
-
-
 def _is_code(clear: Bools, member: Bools, full: Bools, first: Positions, past: Positions) -> Bools:
-    n = _sums(full, first, past)
-    n_clear = _sums(clear & full, first, past)
-    n_member = _sums(member & full, first, past)
+    n = sums(full, first, past)
+    n_clear = sums(clear & full, first, past)
+    n_member = sums(member & full, first, past)
     enough = (n_clear >= _FEWEST) & (n_clear >= _CLEAR_SHARE * n)
     return np.asarray(enough & (n_member >= _MEMBER_SHARE * n))
 
@@ -74,7 +68,7 @@ def _is_code(clear: Bools, member: Bools, full: Bools, first: Positions, past: P
 def _is_varied(form: LineForm, settings: Bools, clear: Bools, first: Positions, past: Positions) -> Bools:
     """Ranges of "name: value" alone are settings if the names differ; where they repeat, speakers talk."""
     good = np.ones(len(first), np.bool_)
-    mostly = _sums(settings, first, past) * 2 > _sums(clear, first, past)
+    mostly = sums(settings, first, past) * 2 > sums(clear, first, past)
     for i in np.flatnonzero(mostly):
         inside = np.arange(first[i], past[i])[settings[first[i] : past[i]]]
         good[i] = len(np.unique(form.first_hashes[inside])) * 2 > len(inside)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.spans import sums
 from compressor.types import Ints, Words
 from compressor.words import Flag
 
@@ -79,10 +80,8 @@ def rank_cuts(words: Words, starts: Ints, ends: Ints) -> Ranks:
     is_end = following >= last
     closing = np.clip(last - 1, 0, None)
     is_sentence = np.isin(words.codes[words.ends - 1], _SENTENCE_ENDS)[closing]
-    n_newlines = np.zeros(len(words) + 1, np.int32)
-    np.cumsum((words.flags & Flag.NEWLINE) != 0, out=n_newlines[1:])
     # a newline may be a token or none at all, so count those from this token's word up to the next token's
-    lines = n_newlines[following] - n_newlines[np.minimum(first, following)]
+    lines = sums((words.flags & Flag.NEWLINE) != 0, np.minimum(first, following), following)
     ranks[is_end] = Rank.WORD
     ranks[is_end & is_sentence] = Rank.SENTENCE
     ranks[is_end & (lines == 1)] = Rank.LINE

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compressor.keep_lexicon import function_words
 from compressor.lines import Lines
-from compressor.spans import CharSet, Positions, sums_before, words_at
+from compressor.spans import CharSet, Positions, sums, words_at
 from compressor.types import Bools
 from compressor.word_index import WordIndex
 from compressor.words import Flag
@@ -111,8 +111,7 @@ class LineForm:
 
     def _count_words(self, mask: Bools) -> Positions:
         """How many words of each line are in the mask."""
-        total = sums_before(mask)
-        return np.asarray(total[self._lines.past] - total[self._lines.first])
+        return sums(mask, self._lines.first, self._lines.past)
 
     def _symbols(self, is_quoted: Bools) -> Positions:
         """Symbols of each line outside what is quoted."""

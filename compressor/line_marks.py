@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compressor.spans import CharSet, Positions, fill, first_codes
+from compressor.spans import CharSet, Positions, fill, first_codes, sums
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -76,8 +76,8 @@ def follow_lines(words: Words, kept: Bools, fixed: Bools, first: Positions, past
     is_newline = (words.flags & Flag.NEWLINE) != 0
     breaks = np.append(np.flatnonzero(is_newline), n)
     ends = breaks[np.searchsorted(breaks, past)]
-    counted = np.append(0, np.cumsum(kept & ((words.flags & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0)))
-    is_full = counted[ends] > counted[past]
+    is_content = (words.flags & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0
+    is_full = sums(kept & is_content, past, ends) > 0
     result = kept.copy()
     result[fill(n, first[~is_full], past[~is_full]) & ~fixed] = False
     result[fill(n, first[is_full], past[is_full])] = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.spans import CharSet, Positions, sums_before
+from compressor.spans import CharSet, Positions, sums
 from compressor.types import Bools, Codes, Words
 
 
@@ -81,5 +81,4 @@ class Lines:
 
     def n_inked(self) -> Positions:
         """Characters of each line that are not white space."""
-        total = sums_before(self.words.ends - self.words.starts)
-        return np.asarray(total[self.past] - total[self.first])
+        return sums(self.words.ends - self.words.starts, self.first, self.past)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from compressor.chars import could_grow, hash_words
 from compressor.layout import Layout
 from compressor.line_marks import follow_lines
+from compressor.spans import Positions, sums
 from compressor.types import Bools, Hashes, Words
 from compressor.words import Flag
 
@@ -122,14 +123,14 @@ def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
         return kept
     kept = kept.copy()
     is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
-    had_ink = _sums(is_ink, opening, closing) > 0
+    had_ink = sums(is_ink, opening + 1, closing) > 0
     must = _must(fixed, opening, closing)
     kept[opening[must]] = kept[closing[must]] = True
     is_more = words.ends[closing] - words.starts[closing] > 1
     is_barred = np.zeros(len(words), np.bool_)
     for _ in range(_MOST_PASSES):
         first, second = kept[opening], kept[closing]
-        is_empty = had_ink & (_sums(is_ink & kept, opening, closing) == 0)
+        is_empty = had_ink & (sums(is_ink & kept, opening + 1, closing) == 0)
         is_lost = is_empty | is_barred[opening] | is_barred[closing]
         gone = (is_lost | ~(first | (second & is_more))) & (first | second) & ~must
         kept[opening[gone]] = kept[closing[gone]] = False
@@ -141,7 +142,7 @@ def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     return kept
 
 
-def _must(fixed: Bools, opening: NDArray[np.intp], closing: NDArray[np.intp]) -> Bools:
+def _must(fixed: Bools, opening: Positions, closing: Positions) -> Bools:
     """Pairs with a half that is fixed, or that share a word with such a pair; long chains are cut short."""
     must: Bools = fixed[opening] | fixed[closing]
     for _ in range(_MOST_PASSES):
@@ -154,13 +155,7 @@ def _must(fixed: Bools, opening: NDArray[np.intp], closing: NDArray[np.intp]) ->
     return must
 
 
-def _sums(mask: Bools, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
-    """How many words of the mask stand between each first and last."""
-    total = np.append(0, np.cumsum(mask))
-    return np.asarray(total[last] - total[first + 1])
-
-
-def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
+def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> Positions:
     """Words to drop as things stand."""
     order = np.flatnonzero(kept)
     is_seam = np.empty(len(order), np.bool_)  # is something dropped before it?
@@ -175,9 +170,7 @@ def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> NDArray[np.intp]:
     is_free_left, is_free_right = is_free[left] & (left >= 0), is_free[right]
     is_orphan = (left_mark & (Mark.SINGLE | Mark.NEWLINE)) != 0
     takes_left = is_orphan & ((left_mark & Mark.WEAK) != 0) & ((right_mark & Mark.STRONG) != 0) & is_free_left
-    orphans: NDArray[np.intp] = np.concatenate(
-        (left[takes_left], right[is_orphan & ~takes_left & is_free_right])
-    )
+    orphans: Positions = np.concatenate((left[takes_left], right[is_orphan & ~takes_left & is_free_right]))
     return orphans
 
 

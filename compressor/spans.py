@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.chars import classify, codes_of
-from compressor.types import Bools, Codes, Ints, Span, Words
+from compressor.types import Bools, Codes, Ints, Scores, Span, Words
 
 Positions = NDArray[np.intp]
 """Indices, of characters or of words."""
@@ -103,11 +103,11 @@ def runs(mask: Bools) -> tuple[Positions, Positions]:
     return edges[::2], edges[1::2]
 
 
-def sums_before(values: Bools | Ints) -> NDArray[np.int64]:
-    """Sums of the values before each place and, last, of all: `sums[b] - sums[a]` is the sum of [a, b)."""
-    sums = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=sums[1:])
-    return sums
+def sums(values: Bools | Ints | Scores | Positions, first: Positions, past: Positions) -> Positions:
+    """The sum of the values in each range [first, past)."""
+    before = np.zeros(len(values) + 1, np.intp)
+    np.cumsum(values, out=before[1:])
+    return before[past] - before[first]
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

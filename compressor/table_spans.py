@@ -8,7 +8,7 @@ import numpy as np
 
 from compressor.code_spans import line_spans
 from compressor.lines import Lines
-from compressor.spans import CharSet, Positions, runs
+from compressor.spans import CharSet, Positions, runs, sums
 from compressor.types import Bools, Span
 
 _FEWEST_ROWS = 3
@@ -89,7 +89,7 @@ def _aligned(lines: Lines) -> list[Span]:
     n_wide = np.bincount(line, minlength=len(lines))
     n_aligned = np.bincount(line[is_aligned], minlength=len(lines))
     first, past = runs((n_wide >= _FEWEST_WIDE) & ~_is_record(lines))
-    is_table = _sums(n_aligned, first, past) >= _ALIGNED_SHARE * _sums(n_wide, first, past)
+    is_table = sums(n_aligned, first, past) >= _ALIGNED_SHARE * sums(n_wide, first, past)
     is_table &= past - first >= _FEWEST_ROWS
     return line_spans(lines, first[is_table], past[is_table])
 
@@ -106,11 +106,6 @@ def _has_neighbour(line: Positions, column: Positions) -> Bools:
     """Is there the same column in the line above or below?"""
     place = line * _LONGEST_LINE + np.minimum(column, _LONGEST_LINE - 1)
     return np.isin(place + _LONGEST_LINE, place) | np.isin(place - _LONGEST_LINE, place)
-
-
-def _sums(values: Positions, first: Positions, past: Positions) -> Positions:
-    total = np.append(0, np.cumsum(values))
-    return np.asarray(total[past] - total[first])
 
 
 def _even_runs(lines: Lines, counts: Positions, fewest: int) -> list[Span]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.scorers.frequency_marks import Marks, Sign, Stretches, has
+from compressor.spans import sums
 from compressor.types import Scores, Words
 
 
@@ -18,9 +19,7 @@ def level_pairs(words: Words, marks: Marks, scores: Scores) -> Scores:
     first, last = _pairs(words, marks, lines)
     if not len(first):
         return scores
-    sums = np.zeros(len(scores) + 1, np.int64)
-    np.cumsum(scores, out=sums[1:])
-    means = (sums[last] - sums[first + 1]) // np.maximum(last - first - 1, 1)
+    means = sums(scores, first + 1, last) // np.maximum(last - first - 1, 1)
     levelled = scores.copy()
     levelled[first] = levelled[last] = means.astype(np.uint16)
     return levelled
