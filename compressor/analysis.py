@@ -15,6 +15,7 @@ from compressor import keep, marks
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
+from compressor.spans import protected_mask
 from compressor.tokens import counter
 from compressor.types import Bools, Compressed, Ints, SkipReason, Span, Words
 from compressor.words import split
@@ -56,7 +57,7 @@ def analyse(text: str, params: CompressionParams, regions: tuple[marks.Region, .
     if params.structure_guard and is_structured(text, words, spans):
         return left_whole(text, origin_tokens, "structured")
     spans += tuple(_kept_regions(words, regions))
-    protected = keep.protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
+    protected = protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
     if protected.all():
         return left_whole(text, origin_tokens, "short")
     forced = keep.forced(text, words, params)

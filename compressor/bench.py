@@ -18,6 +18,7 @@ from compressor.flow import MAX_CORRECTIONS, flow
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
+from compressor.spans import protected_mask
 from compressor.tokens import counter
 from compressor.types import Compressed, Scorer, Scores, Spans, Words
 from compressor.words import split
@@ -63,7 +64,7 @@ def _analyse(text: str, params: CompressionParams, laps: Laps) -> Analysis:
     origin_tokens, weights = laps.time("weights", counter(params.tokenizer).weigh, text, words)
     spans = tuple(laps.time("segments", segments, text, words, params.protect))
     laps.time("segments", is_structured, text, words, spans)
-    protected = laps.time("keep", keep.protected_mask, words, spans)
+    protected = laps.time("keep", protected_mask, words, spans)
     forced = laps.time("keep", keep.forced, text, words, params)
     layout = laps.time("layout", Layout.of, words)
     return Analysis(text, words, weights, origin_tokens, spans, protected, forced, (), layout)

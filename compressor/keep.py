@@ -1,4 +1,4 @@
-"""Which words must survive, whatever their score: `forced` by the rules, `protected` by the spans.
+"""Which words must survive, whatever their score.
 
 Forced are numbers with all that belongs to them, identifiers, negations with what they govern, words of
 restriction and duty, labels at the beginning of a line, and the caller's literals. Every rule is vectorised
@@ -14,11 +14,9 @@ from compressor.keep_lexicon import lexicon
 from compressor.keep_negation import negations
 from compressor.keep_numbers import numbers
 from compressor.params import CompressionParams
-from compressor.spans import CharSet, Positions, covering, first_codes, protected_mask, words_at
+from compressor.spans import CharSet, Positions, covering, first_codes, occurrences, words_at
 from compressor.types import Bools, Codes, Words
 from compressor.words import Flag
-
-__all__ = ["forced", "protected_mask"]
 
 
 def forced(text: str, words: Words, params: CompressionParams) -> Bools:
@@ -37,17 +35,9 @@ def _holding(text: str, words: Words, literal: str) -> Bools:
     if literal == "\n":
         return np.asarray((words.flags & Flag.NEWLINE) != 0)
     is_char = len(literal) == 1
-    starts = np.flatnonzero(words.codes == ord(literal)) if is_char else _occurrences(text, literal)
+    found = np.flatnonzero(words.codes == ord(literal)) if is_char else list(occurrences(text, literal))
+    starts = np.asarray(found, np.intp)
     return covering(words, starts, starts + len(literal))
-
-
-def _occurrences(text: str, literal: str) -> Positions:
-    found = []
-    at = text.find(literal)
-    while at >= 0:
-        found.append(at)
-        at = text.find(literal, at + len(literal))
-    return np.array(found, np.intp)
 
 
 def identifiers(words: Words) -> Bools:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.render import merged, slice_text
+from compressor.render import slice_text
+from compressor.spans import merged
 from compressor.types import Spans
 
 _OPEN = re.compile(

@@ -6,11 +6,10 @@ Every pattern is anchored at a found character and possessive, so the work is li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 
-from compressor.spans import words_at
+from compressor.spans import occurrences, words_at
 from compressor.types import Span, Words
 from compressor.words import Flag
 
@@ -47,23 +46,16 @@ _TAG = re.compile(
 def urls(text: str) -> list[Span]:
     """URLs with a scheme or www., closing punctuation left out."""
     spans: list[Span] = []
-    for at in _finds(text, "://"):
+    for at in occurrences(text, "://"):
         scheme = _SCHEME.search(text, max(at - _LONGEST_SCHEME, spans[-1][1] if spans else 0), at)
         if scheme and (match := _URL.match(text, scheme.start())):
             spans.append((match.start(), _without_trailing(text, *match.span())))
     past = 0
-    for at in _finds(text, "www."):
+    for at in occurrences(text, "www."):
         if at >= past and (match := _WWW.match(text, at)):
             past = match.end()
             spans.append((at, _without_trailing(text, *match.span())))
     return spans
-
-
-def _finds(text: str, mark: str) -> Iterator[int]:
-    at = text.find(mark)
-    while at >= 0:
-        yield at
-        at = text.find(mark, at + len(mark))
 
 
 def _without_trailing(text: str, start: int, end: int) -> int:
@@ -84,7 +76,7 @@ def mails(text: str) -> list[Span]:
     """Mail addresses, with the angle brackets of mail headers."""
     spans = []
     past = 0
-    for at in _finds(text, "@"):
+    for at in occurrences(text, "@"):
         domain = _DOMAIN.match(text, at)
         local = _LOCAL.search(text, max(at - 64, past), at) if domain else None
         if domain and local:
@@ -106,7 +98,7 @@ def paths(text: str, words: Words) -> list[Span]:
             if _is_path(text[start:end]):
                 spans.append((start, end))
     past = 0
-    for at in _finds(text, "\\"):
+    for at in occurrences(text, "\\"):
         if at < past:
             continue
         drive = at - 2 if at >= 2 and text[at - 1] == ":" else at

@@ -10,20 +10,15 @@ White space after the last word stays.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
-from compressor.spans import CharSet
+from compressor.spans import CharSet, Positions, merged
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
 
 _OPENING = CharSet("([{（「『【〈《“‘«„¿¡")
 _EITHER = CharSet("\"'*“”«»")
 """Open where a gap is before them and none behind."""
-
-Indices: TypeAlias = NDArray[np.intp]
 
 
 def kept_spans(words: Words, kept: Bools) -> Spans:
@@ -47,7 +42,7 @@ def kept_spans(words: Words, kept: Bools) -> Spans:
     return merged(pieces)
 
 
-def _gap_owner(words: Words, first: Indices, previous: Indices) -> Indices:
+def _gap_owner(words: Words, first: Positions, previous: Positions) -> Positions:
     """For each word `first` kept after dropped ones, the word whose gap goes before it, or -1 for none.
 
     `previous` is the word kept before it, -1 at the start of the text.
@@ -69,18 +64,6 @@ def _gap_owner(words: Words, first: Indices, previous: Indices) -> Indices:
     owner[at_line_start] = previous[at_line_start] + 1
     owner[((flags & Flag.NEWLINE) != 0) & (previous + 1 != first)] = -1
     return owner
-
-
-def merged(spans: Spans) -> Spans:
-    """Ordered disjoint spans with empty ones dropped and touching ones joined."""
-    spans = spans[spans[:, 1] > spans[:, 0]]
-    if not len(spans):
-        return spans
-    is_edge = np.ones(len(spans) + 1, np.bool_)  # between spans that do not touch, and at both ends
-    np.greater(spans[1:, 0], spans[:-1, 1], out=is_edge[1:-1])
-    joined = np.empty((np.count_nonzero(is_edge) - 1, 2), spans.dtype)
-    joined[:, 0], joined[:, 1] = spans[is_edge[:-1], 0], spans[is_edge[1:], 1]
-    return joined
 
 
 def slice_text(text: str, spans: Spans) -> str:

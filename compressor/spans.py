@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.chars import classify, codes_of
-from compressor.types import Bools, Codes, Ints, Scores, Span, Words
+from compressor.types import Bools, Codes, Ints, Scores, Span, Spans, Words
 
 Positions = NDArray[np.intp]
 """Indices, of characters or of words."""
@@ -81,6 +81,14 @@ def covering(words: Words, starts: Positions, ends: Positions) -> Bools:
     return fill(len(words), first, np.where(ends > starts, past, first))
 
 
+def occurrences(text: str, literal: str) -> Iterator[int]:
+    """Where the literal begins, read from the left without overlap."""
+    at = text.find(literal)
+    while at >= 0:
+        yield at
+        at = text.find(literal, at + len(literal))
+
+
 def words_at(words: Words, positions: Positions) -> Positions:
     """The word at each character position; the positions must lie inside words."""
     return np.searchsorted(words.starts, positions, side="right") - 1
@@ -112,13 +120,25 @@ def sums(values: Bools | Ints | Scores | Positions, first: Positions, past: Posi
 
 def union(spans: Iterable[Span]) -> list[Span]:
     """Ordered, disjoint: overlapping and touching spans become one."""
-    merged: list[Span] = []
+    joined: list[Span] = []
     for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         elif start < end:
-            merged.append((start, end))
-    return merged
+            joined.append((start, end))
+    return joined
+
+
+def merged(spans: Spans) -> Spans:
+    """Ordered disjoint spans with empty ones dropped and touching ones joined."""
+    spans = spans[spans[:, 1] > spans[:, 0]]
+    if not len(spans):
+        return spans
+    is_edge = np.ones(len(spans) + 1, np.bool_)  # between spans that do not touch, and at both ends
+    np.greater(spans[1:, 0], spans[:-1, 1], out=is_edge[1:-1])
+    joined = np.empty((np.count_nonzero(is_edge) - 1, 2), spans.dtype)
+    joined[:, 0], joined[:, 1] = spans[is_edge[:-1], 0], spans[is_edge[1:], 1]
+    return joined
 
 
 def first_codes(words: Words, at: Positions, offset: int = 0) -> NDArray[np.uint32]:

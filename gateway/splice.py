@@ -16,8 +16,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-Spans: TypeAlias = NDArray[np.int32]
-"""Half-open spans in order, disjoint; shape [k, 2]."""
+from compressor.spans import merged
+from compressor.types import Span, Spans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +49,13 @@ def decode(literal: bytes) -> str | None:
         return None
 
 
-def raw_spans(literal: bytes, kept: Sequence[tuple[int, int]] | NDArray[np.int32]) -> Spans:
+def raw_spans(literal: bytes, kept: Sequence[Span] | Spans) -> Spans:
     """Kept character spans of the decoded literal as byte spans of the literal; touching ones are joined."""
     spans = np.asarray(kept, np.int32).reshape(-1, 2)
     is_plain = b"\\" not in literal and literal.isascii()
     offsets = np.arange(1, len(literal), dtype=np.int32) if is_plain else _character_offsets(literal)
     _check(spans.ravel(), len(offsets) - 1)
-    return offsets[_join(spans)]
+    return offsets[merged(spans)]
 
 
 def splice(body: bytes, edits: Sequence[Edit]) -> bytes:
@@ -85,14 +85,6 @@ def _check(bounds: NDArray[np.int32], n_characters: int) -> None:
         raise ValueError(
             f"kept spans run from {bounds[0]} to {bounds[-1]}: the text has {n_characters} characters"
         )
-
-
-def _join(spans: Spans) -> Spans:
-    """Touching spans joined and empty ones dropped."""
-    bounds = spans[spans[:, 0] < spans[:, 1]].ravel()
-    is_bound = np.ones(len(bounds), np.bool_)
-    is_bound[1:-1] = np.repeat(bounds[1:-1:2] != bounds[2::2], 2)
-    return bounds[is_bound].reshape(-1, 2)
 
 
 def _character_offsets(literal: bytes) -> NDArray[np.int32]:

@@ -18,10 +18,11 @@ import numpy as np
 
 from compressor import Compressed, CompressionParams, Compressor, counter
 from compressor.flow import whole
+from compressor.types import Spans
 from gateway.conversation import Pins
 from gateway.hashing import Secret
 from gateway.offload import Offload
-from gateway.splice import Spans, decode, raw_spans
+from gateway.splice import decode, raw_spans
 from gateway.types import Cache
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.keep import forced, protected_mask
+from compressor.keep import forced
 from compressor.keep_lexicon import Kind, lexicon
 from compressor.params import CompressionParams
+from compressor.spans import protected_mask
 from compressor.types import Span
 from compressor.words import Flag, split
 from tests.compressor.golden_keep import GOLDEN, Case

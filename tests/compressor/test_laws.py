@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.flow import ScoreRequest, flow, whole
-from compressor.keep import forced, protected_mask
+from compressor.keep import forced
 from compressor.params import CompressionParams, Protect, RateStep
 from compressor.render import slice_text
 from compressor.segments import segments
+from compressor.spans import protected_mask
 from compressor.tokens import counter
 from compressor.types import Compressed, Scores, Words
 from compressor.words import Flag, split

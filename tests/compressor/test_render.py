@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from compressor.render import kept_spans, merged, slice_text
+from compressor.render import kept_spans, slice_text
 from compressor.words import split
 from tests.compressor.texts import texts
 
@@ -77,9 +77,3 @@ def test_keeping_everything_is_the_identity(text: str) -> None:
     spans = kept_spans(words, np.ones(len(words), np.bool_))
     assert slice_text(text, spans) == text
     assert len(spans) == bool(text)
-
-
-def test_merged_joins_touching_spans_and_drops_empty_ones() -> None:
-    spans = np.array([[0, 0], [1, 3], [3, 5], [7, 7], [8, 9]], np.int32)
-    assert merged(spans).tolist() == [[1, 5], [8, 9]]
-    assert merged(spans[:1]).tolist() == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.lines import Lines
-from compressor.spans import CharSet, WideText, covering, fill, runs, union
+from compressor.spans import CharSet, WideText, covering, fill, merged, runs, sums, union
 from compressor.word_index import WordIndex
 from compressor.words import split
 
@@ -25,11 +25,18 @@ def test_fill_marks_every_place_of_every_range(spans: list[tuple[int, int]]) -> 
 
 @given(SPANS)
 def test_union_is_ordered_disjoint_and_covers_the_same(spans: list[tuple[int, int]]) -> None:
-    merged = union((a, b) for a, b in spans if a <= b)
-    assert all(a < b for a, b in merged)
-    assert all(one[1] < other[0] for one, other in pairwise(merged))
+    joined = union((a, b) for a, b in spans if a <= b)
+    assert all(a < b for a, b in joined)
+    assert all(one[1] < other[0] for one, other in pairwise(joined))
     covered = {i for a, b in spans for i in range(a, b)}
-    assert {i for a, b in merged for i in range(a, b)} == covered
+    assert {i for a, b in joined for i in range(a, b)} == covered
+
+
+@given(st.lists(st.integers(-9, 9), min_size=20, max_size=20), SPANS)
+def test_sums_add_up_every_range(values: list[int], spans: list[tuple[int, int]]) -> None:
+    spans = [(a, b) for a, b in spans if a <= b]
+    first, past = np.array(spans, np.intp).reshape(-1, 2).T
+    assert sums(np.array(values, np.int32), first, past).tolist() == [sum(values[a:b]) for a, b in spans]
 
 
 @given(st.lists(st.booleans(), max_size=12))
@@ -82,3 +89,9 @@ def test_a_word_index_answers_like_a_dict_also_for_words_that_collide() -> None:
     assert rows.tolist() == [*range(3000), *[-1] * 3000]
     assert index.has(split("word7 else").hashes).tolist() == [True, False]
     assert WordIndex([]).has(split("a").hashes).tolist() == [False]
+
+
+def test_merged_joins_touching_spans_and_drops_empty_ones() -> None:
+    spans = np.array([[0, 0], [1, 3], [3, 5], [7, 7], [8, 9]], np.int32)
+    assert merged(spans).tolist() == [[1, 5], [8, 9]]
+    assert merged(spans[:1]).tolist() == []
