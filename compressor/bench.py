@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from compressor import keep, render, verify
 from compressor.analysis import Analysis
 from compressor.choice import choose, corrected
-from compressor.flow import MAX_CORRECTIONS, flow
+from compressor.flow import MAX_CORRECTIONS, ScoreRequest, advance, flow
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
@@ -97,10 +97,8 @@ def _finish(analysis: Analysis, scores: Scores, params: CompressionParams, laps:
 def _run(text: str, params: CompressionParams, scores: Scores) -> Compressed:
     """`flow`, told these scores."""
     steps = flow(text, params)
-    try:
-        next(steps)
-        steps.send(scores)
-    except StopIteration as stop:
-        result: Compressed = stop.value
+    step = advance(steps, None)
+    result = advance(steps, scores) if isinstance(step, ScoreRequest) else step
+    if isinstance(result, Compressed):
         return result
     raise RuntimeError("the recipe asks for scores twice: compressor/bench.py knows of once")

@@ -21,7 +21,7 @@ from typing import ParamSpec, TypeAlias, TypeVar, cast
 
 from compressor.batcher import Batcher
 from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerDown, ScoringError
-from compressor.flow import Flow, ScoreRequest, flow, whole
+from compressor.flow import ScoreRequest, advance, flow, whole
 from compressor.params import CompressionParams
 from compressor.types import Chunk, Compressed, Scorer, Scores, SkipReason
 from compressor.worker import Parts, Submission, Worker
@@ -203,10 +203,10 @@ class Engine:
 
     async def _compress(self, text: str, params: CompressionParams, call: _Call) -> Compressed:
         steps = flow(text, params)
-        step = (await self._in_pool(call, _advance, steps, None)).result()
+        step = (await self._in_pool(call, advance, steps, None)).result()
         while isinstance(step, ScoreRequest):
             scores = await self._score(step, call, None)
-            step = (await self._in_pool(call, _advance, steps, scores)).result()
+            step = (await self._in_pool(call, advance, steps, scores)).result()
         return step
 
     async def _score(self, request: ScoreRequest, call: _Call, tell: Tell | None) -> Scores:
@@ -264,14 +264,6 @@ def _outcome(task: asyncio.Task[T]) -> T | BaseException:
     if task.cancelled():  # not by the caller: those who cancel do not ask
         return ScorerDown("the engine was closed")
     return task.exception() or task.result()
-
-
-def _advance(steps: Flow, scores: Scores | None) -> ScoreRequest | Compressed:
-    """The recipe's next request, or its result."""
-    try:
-        return next(steps) if scores is None else steps.send(scores)
-    except StopIteration as end:
-        return cast(Compressed, end.value)
 
 
 def _leave_whole(missed: Sequence[tuple[str, ScoringError]], params: CompressionParams) -> list[Compressed]:

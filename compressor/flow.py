@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from compressor import marks, render, verify
 from compressor.analysis import Analysis, Outcome, analyse, left_whole
@@ -32,6 +33,9 @@ class ScoreRequest:
 Flow = Generator[ScoreRequest, Scores, Compressed]
 
 
+R = TypeVar("R")
+
+
 def flow(text: str, params: CompressionParams, known: Outcome | None = None) -> Flow:
     """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words.
 
@@ -46,6 +50,15 @@ def flow(text: str, params: CompressionParams, known: Outcome | None = None) -> 
     return Compressed(
         inner.text, inner.origin_tokens, inner.compressed_tokens, marked.original(inner.kept), inner.skip
     )
+
+
+def advance(steps: Generator[ScoreRequest, Scores, R], scores: Scores | None) -> ScoreRequest | R:
+    """What a recipe asks for next, or its result; None begins. (A future cannot carry a StopIteration.)"""
+    try:
+        return next(steps) if scores is None else steps.send(scores)
+    except StopIteration as end:
+        result: R = end.value
+        return result
 
 
 def whole(text: str, params: CompressionParams, skip: SkipReason) -> Compressed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,8 +16,7 @@ from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.analysis import ENGINE_EPOCH
 from compressor.errors import CompressorError
 from compressor.explain import Explained, explain
-from compressor.flow import whole
-from compressor.types import Scores
+from compressor.flow import advance, whole
 from gateway.client import ClientWatch, read_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
@@ -130,23 +129,13 @@ def _words(explained: Explained) -> list[list[int | float | str]]:
 
 async def _explain(services: Services, text: str, params: CompressionParams) -> Explained:
     steps = explain(text, params)
-    step = await services.offload(len(text), _advance, steps, None)
+    step = await services.offload(len(text), advance, steps, None)
     while isinstance(step, ScoreRequest):
         [scores] = await services.engine.score([step])
         if isinstance(scores, ScoringError):
             return Explained(text, await services.offload(len(text), whole, text, params, scores.skip), ())
-        step = await services.offload(len(text), _advance, steps, scores)
+        step = await services.offload(len(text), advance, steps, scores)
     return step
-
-
-def _advance(
-    steps: Generator[ScoreRequest, Scores, Explained], scores: Scores | None
-) -> ScoreRequest | Explained:
-    try:
-        return next(steps) if scores is None else steps.send(scores)
-    except StopIteration as stop:  # must not cross a thread: a future cannot carry it
-        explained: Explained = stop.value
-        return explained
 
 
 async def _compress_request(request: Request, body: dict[str, Any], size: int) -> dict[str, Any]:

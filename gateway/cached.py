@@ -12,7 +12,7 @@ costs, and a new rate or threshold does not change it either. It is remembered t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
@@ -21,7 +21,8 @@ import numpy as np
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.analysis import analyse
-from compressor.flow import Flow, flow, whole
+from compressor.engine import Late
+from compressor.flow import Flow, advance, flow, whole
 from compressor.remembered import Remembered, subject
 from compressor.types import SCORE_ONE, CacheState, Scores
 from gateway.cache.analyses import Analyses
@@ -35,9 +36,6 @@ TURN_CHARACTERS = 128 * 1024
 _FORMAT = b"1"
 
 T = TypeVar("T")
-
-Late: TypeAlias = Callable[[int, Scores], None]
-"""Told the index of a text and its scores when they come after the deadline."""
 
 
 class ScoreSource(Protocol):
@@ -84,13 +82,14 @@ class _Run:
 
     def advance(self, answer: Answer) -> None:
         """On to the next request or to the result."""
-        try:
-            if isinstance(answer, ScoringError):
-                self.result = whole(self.text, self.params, answer.skip)
-            else:
-                self.request = next(self.steps) if answer is None else self.steps.send(answer)
-        except StopIteration as stop:
-            self.result = replace(stop.value, cache=self.cache if self.request else None)
+        if isinstance(answer, ScoringError):
+            self.result = whole(self.text, self.params, answer.skip)
+            return
+        step = advance(self.steps, answer)
+        if isinstance(step, ScoreRequest):
+            self.request = step
+        else:
+            self.result = replace(step, cache=self.cache if self.request else None)
 
 
 class CachedCompressor:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreRequest, ScoringError
+from compressor.engine import Late
 from compressor.types import SCORE_ONE, Scores
 from compressor.words import split
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
-from gateway.cached import TURN_CHARACTERS, CachedCompressor, Late
+from gateway.cached import TURN_CHARACTERS, CachedCompressor
 from gateway.hashing import Secret
 from gateway.offload import Offload, P, T
 from gateway.types import Cache

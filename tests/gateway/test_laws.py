@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
+from compressor.engine import Late
 from compressor.flow import whole
 from compressor.types import Scores, SkipReason
 from gateway.accounts import Account
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
-from gateway.cached import CachedCompressor, Late
+from gateway.cached import CachedCompressor
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.offload import Offload
 from gateway.passthrough import Outcome
