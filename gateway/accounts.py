@@ -7,10 +7,12 @@ import secrets
 import time
 from dataclasses import dataclass
 
+from starlette.types import Receive, Send
+
 from gateway.accounting import cost, saved
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
-from gateway.passthrough import CLIENT_GONE, ASGIReceive, ASGISend, Outcome, relay
+from gateway.passthrough import Outcome, relay
 from gateway.plan import Plan
 from gateway.services import Services
 from gateway.sse import UsageTap
@@ -38,13 +40,13 @@ class Account:
             f"pith-{secrets.token_hex(12)}", time.time(), incoming, services, Stopwatch(time.perf_counter)
         )
 
-    async def answer(self, plan: Plan, receive: ASGIReceive, send: ASGISend) -> None:
+    async def answer(self, plan: Plan, receive: Receive, send: Send) -> None:
         """Send the plan's body on, answer the client, and close."""
         model = plan.request.model if plan.request else None
         upstream = self.services.upstream_for(self.incoming.path, model)
         headers = request_headers(self.incoming.raw_headers, identity_only=plan.hides_usage)
         tap = UsageTap(is_hiding=plan.hides_usage)
-        outcome = Outcome(CLIENT_GONE, False, True, None, 0.0)
+        outcome = Outcome()
         try:
             outcome = await relay(
                 receive,
@@ -59,7 +61,7 @@ class Account:
 
     def close_unanswered(self) -> None:
         """The client left before its request was read."""
-        self._close(Plan(b""), Outcome(CLIENT_GONE, False, True, None, 0.0), UsageTap())
+        self._close(Plan(b""), Outcome(), UsageTap())
 
     def _close(self, plan: Plan, outcome: Outcome, tap: UsageTap) -> None:
         if outcome.first_byte_s is not None:

@@ -13,13 +13,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from starlette.types import Receive, Send
+
 from compressor import CompressionParams, encoding_for, marks
 from gateway.accounts import Account
-from gateway.client import ClientWatch
+from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect, TextSite
+from gateway.errors import ClientGone
 from gateway.incoming import Incoming
-from gateway.passthrough import ASGIReceive, ASGISend, ClientGone, read_body
 from gateway.plan import Plan
 from gateway.services import Services
 from gateway.splice import Cut, Edit, decode, raw_spans, splice
@@ -54,7 +56,7 @@ class _Asked:
 
 
 async def handle(
-    incoming: Incoming, receive: ASGIReceive, send: ASGISend, services: Services, dialect: Dialect
+    incoming: Incoming, receive: Receive, send: Send, services: Services, dialect: Dialect
 ) -> None:
     """Answer one request."""
     account = Account.open(incoming, services)

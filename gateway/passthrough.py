@@ -14,27 +14,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from starlette.types import Receive as ASGIReceive
-from starlette.types import Send as ASGISend
+from starlette.types import Receive, Send
 
-from gateway.client import ClientWatch, raw_target, read_body, request_body
+from gateway.client import ClientWatch
 from gateway.errors import ClientGone, UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateway.headers import response_headers, without
 from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
-
-__all__ = [
-    "CLIENT_GONE",
-    "ASGIReceive",
-    "ASGISend",
-    "ClientGone",
-    "Outcome",
-    "Tap",
-    "raw_target",
-    "read_body",
-    "relay",
-    "request_body",
-    "send_error",
-]
 
 CLIENT_GONE = 499
 """Status on record when the client left before one was sent."""
@@ -42,16 +27,15 @@ CLIENT_GONE = 499
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a relayed request ended."""
+    """How a relayed request ended; by default with a client that left before anything was sent on."""
 
-    status: int
+    status: int = CLIENT_GONE
     """Sent to the client; CLIENT_GONE when it left before."""
-    is_complete: bool
+    is_complete: bool = False
     """Whether the client was sent a whole answer; a 502 or 504 of our own is one."""
-    is_client_gone: bool
-    first_byte_s: float | None
+    first_byte_s: float | None = None
     """Seconds to the first byte of the upstream's body; None when none came."""
-    total_s: float
+    total_s: float = 0.0
 
 
 class Tap(Protocol):
@@ -68,8 +52,8 @@ class Tap(Protocol):
 
 
 async def relay(
-    receive: ASGIReceive,
-    send: ASGISend,
+    receive: Receive,
+    send: Send,
     upstream: Upstream,
     request: UpstreamRequest,
     *,
@@ -87,7 +71,7 @@ async def relay(
             finally:
                 await response.aclose()
     except ClientGone:
-        return answer.outcome(is_client_gone=True)
+        pass
     except UpstreamBroken:
         await answer.flush()
     except UpstreamError as error:
@@ -95,29 +79,12 @@ async def relay(
     return answer.outcome()
 
 
-async def send_error(
-    send: ASGISend,
-    status: int,
-    *,
-    code: str,
-    message: str,
-    kind: str = "api_error",
-    added: RawHeaders | None = None,
-) -> None:
-    """Answer with an error body of OpenAI's shape."""
-    error = {"message": message, "type": kind, "param": None, "code": code}
-    body = json.dumps({"error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *(added or [])]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
 class _Answer:
     """The answer to one client, as far as it has been sent."""
 
     def __init__(
         self,
-        send: ASGISend,
+        send: Send,
         added: Sequence[tuple[bytes, bytes]],
         tap: Tap | None,
         clock: Callable[[], float],
@@ -150,17 +117,18 @@ class _Answer:
         is_timeout = isinstance(error, UpstreamTimeout)
         self._status = 504 if is_timeout else 502
         code = "upstream_timeout" if is_timeout else "upstream_unavailable"
-        await send_error(self._send, self._status, code=code, message=str(error), added=list(self._added))
+        shape = {"message": str(error), "type": "api_error", "param": None, "code": code}  # OpenAI's
+        body = json.dumps({"error": shape}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._send(
+            {"type": "http.response.start", "status": self._status, "headers": [*headers, *self._added]}
+        )
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self._is_complete = True
 
-    def outcome(self, *, is_client_gone: bool = False) -> Outcome:
-        return Outcome(
-            status=self._status,
-            is_complete=self._is_complete,
-            is_client_gone=is_client_gone,
-            first_byte_s=self._first_byte_s,
-            total_s=self._clock() - self._started_at,
-        )
+    def outcome(self) -> Outcome:
+        total_s = self._clock() - self._started_at
+        return Outcome(self._status, self._is_complete, self._first_byte_s, total_s)
 
     async def _start(self, status: int, headers: RawHeaders) -> None:
         if self._tap is not None:

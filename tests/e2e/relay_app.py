@@ -9,8 +9,9 @@ import sys
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.client import raw_target, request_body
 from gateway.headers import request_headers
-from gateway.passthrough import raw_target, relay, request_body
+from gateway.passthrough import relay
 from gateway.server import serve
 from gateway.types import Upstream, UpstreamRequest
 from gateway.upstreams.http import HttpUpstream

@@ -512,7 +512,7 @@ def saved(priced: Pipeline, origin: int, compressed: int, usage: Usage, mode: Mo
     assert not isinstance(parsed, str)
     decision = Decision(policy="p", assigned=mode)
     plan = Plan(b"", decision=decision, request=parsed, origin_tokens=origin, compressed_tokens=compressed)
-    entry = account.entry(plan, Outcome(200, True, False, 0.0, 0.0), usage)
+    entry = account.entry(plan, Outcome(200, True, 0.0, 0.0), usage)
     assert entry.saved_usd is not None
     return entry.saved_usd
 

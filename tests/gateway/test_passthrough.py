@@ -101,7 +101,7 @@ async def test_an_answer_goes_by_chunk_by_chunk() -> None:
         {"type": "http.response.body", "body": b"b", "more_body": True},
         {"type": "http.response.body", "body": b"", "more_body": False},
     ]
-    assert outcome == Outcome(201, is_complete=True, is_client_gone=False, first_byte_s=1.0, total_s=2.0)
+    assert outcome == Outcome(201, is_complete=True, first_byte_s=1.0, total_s=2.0)
     assert upstream.requests == [REQUEST]
     assert upstream.responses[0].is_closed
 
@@ -110,7 +110,7 @@ async def test_an_answer_without_body() -> None:
     client = Client()
     outcome = await relayed(client, FakeUpstream([], 304, [(b"content-length", b"9"), (b"etag", b"w")]))
     assert client.sent[0]["headers"] == [(b"etag", b"w"), (b"x-pith-id", b"1")]
-    assert outcome == Outcome(304, is_complete=True, is_client_gone=False, first_byte_s=None, total_s=1.0)
+    assert outcome == Outcome(304, is_complete=True, first_byte_s=None, total_s=1.0)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_broken_answer_is_never_ended() -> None:
     upstream = FakeUpstream([b"a", UpstreamBroken("broke")])
     client = Client()
     outcome = await relayed(client, upstream)
-    assert (outcome.status, outcome.is_complete, outcome.is_client_gone) == (200, False, False)
+    assert (outcome.status, outcome.is_complete) == (200, False)
     assert (client.body, client.is_ended) == (b"a", False)
     assert upstream.responses[0].is_closed
 
@@ -148,7 +148,7 @@ async def test_a_client_that_leaves_closes_the_upstream(leaves_at: int, status: 
     if leaves_at == 0:
         upstream.send = _never  # type: ignore[method-assign]  # the fake's own
     outcome = await relayed(client, upstream)
-    assert (outcome.status, outcome.is_complete, outcome.is_client_gone) == (status, False, True)
+    assert (outcome.status, outcome.is_complete) == (status, False)
     assert all(response.is_closed for response in upstream.responses)
     assert not client.is_ended
 
