@@ -37,6 +37,10 @@ def load_secret(env: Mapping[str, str], beside: Path) -> Secret:
     """`PITH_SECRET`, else the secret kept beside this file (the ledger), made there when absent."""
     value = env.get(VARIABLE, "")
     if not value:
+        if not beside.parent.exists():  # as the ledger would say: a secret of one's own would not help
+            raise ConfigError(
+                f"ledger {beside}: the folder {beside.parent} does not exist; create it or set another ledger"
+            )
         return _load_kept(beside.with_name(beside.name + ".secret"))
     if len(value.encode()) < MIN_SECRET_BYTES:
         raise ConfigError(

@@ -88,7 +88,16 @@ def test_a_file_without_a_secret_is_refused(tmp_path: Path, content: bytes) -> N
     assert kept.read_bytes() == content
 
 
-@pytest.mark.parametrize("ledger", ["missing/pith.db", "file/pith.db", "pith.db"])
+def test_a_missing_folder_is_named_with_its_remedy(tmp_path: Path) -> None:
+    folder = tmp_path / "missing"
+    with pytest.raises(ConfigError) as caught:
+        load_secret({}, folder / "pith.db")
+    assert str(caught.value) == (
+        f"ledger {folder / 'pith.db'}: the folder {folder} does not exist; create it or set another ledger"
+    )
+
+
+@pytest.mark.parametrize("ledger", ["file/pith.db", "pith.db"])
 def test_where_nothing_can_be_kept_the_error_says_so(tmp_path: Path, ledger: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "pith.db.secret").mkdir()
