@@ -203,7 +203,10 @@ def _read_model(path: Path, name: str, dtype: torch.dtype) -> Any:
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(f"model {name!r}: transformers cannot load {path.resolve()}: {error}") from error
+        raise ModelError(
+            f"model {name!r}: transformers cannot load {path.resolve()}: {error}: "
+            "fetch the model again, or choose one that AutoModelForTokenClassification loads"
+        ) from error
     finally:
         if shows_progress:
             logging.enable_progress_bar()

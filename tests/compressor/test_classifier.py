@@ -275,7 +275,7 @@ def test_a_model_too_short_for_text_is_refused(tmp_path: Path) -> None:
 def test_broken_weights_are_refused(tmp_path: Path) -> None:
     folder = build("bert", tmp_path)
     (folder / "model.safetensors").write_bytes(b"not safetensors")
-    with pytest.raises(ModelError, match="transformers cannot load"):
+    with pytest.raises(ModelError, match=r"transformers cannot load .*: fetch the model again, or choose"):
         ClassifierScorer.load(str(folder), "cpu")
 
 
