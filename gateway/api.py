@@ -7,14 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, encoding_for
 from compressor.analysis import ENGINE_EPOCH
-from compressor.errors import CompressorError
 from compressor.explain import Explained, explain
 from compressor.flow import advance, whole
 from gateway.client import ClientWatch, read_body
@@ -26,10 +24,12 @@ from gateway.passthrough import CLIENT_GONE
 from gateway.services import Services
 from gateway.splice import Cut, decode, raw_spans, splice
 from policies.decide import decide
+from policies.errors import PolicyError
 from policies.match import RequestFacts
 from policies.overrides import Overrides
 from policies.params import PolicyParams
-from policies.validate import shown
+from policies.parse import Document
+from policies.validate import shown, validate
 
 MAX_TEXTS = 1000
 CHAT_PATH = "/v1/chat/completions"
@@ -223,7 +223,7 @@ def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:
         raise BadRequest(f"model is {shown(model)}: send its name, or leave it out")
     tokenizer, _ = encoding_for(model)
     try:
-        asked = PolicyParams.model_validate(body.get("params") or {})
-        return texts, asked.to_compression(tokenizer=tokenizer, role="user")
-    except (ValidationError, CompressorError) as error:
-        raise BadRequest(f"params: {error}") from error
+        asked = validate(PolicyParams, Document(body.get("params"), "params", {}))
+    except PolicyError as error:
+        raise BadRequest(str(error)) from error
+    return texts, asked.to_compression(tokenizer=tokenizer, role="user")
