@@ -104,6 +104,12 @@ class TestRequests:
         sent, _, _ = await path.exchange(request(b"POST", fields=fields, body=b"{}"))
         assert sent.fields == [(b"host", upstream.authority.encode()), *fields]
 
+    async def test_names_of_fields_pass_in_lower_case_and_values_as_they_are(self, path: Path) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nX-Answer: Two\r\nContent-Length: 0\r\n\r\n"
+        sent, head, _ = await path.exchange(request(fields=[(b"X-Asked", b"One")]), answer)
+        assert sent.fields[1:] == [(b"x-asked", b"One")]
+        assert head.fields == [(b"x-answer", b"Two"), (b"content-length", b"0")]
+
     async def test_connection_fields_and_our_own_stay_here(self, path: Path) -> None:
         dropped = [
             (b"Connection", b"keep-alive, X-Secret"),
