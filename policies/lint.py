@@ -80,7 +80,7 @@ def _unreachable(policies: tuple[Policy, ...]) -> Iterator[Warned]:
 
 
 def _no_default(policies: tuple[Policy, ...]) -> Iterator[Warned]:
-    if not policies or not policies[-1].match.is_empty:
+    if not any(policy.match.is_empty for policy in policies):
         yield (
             "no_default",
             ("policies", len(policies) - 1) if policies else ("policies",),

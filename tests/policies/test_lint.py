@@ -76,6 +76,11 @@ def test_warnings(lines: list[str], finding: tuple[str, int, str]) -> None:
         assert found(*lines) == [finding]
 
 
+def test_where_one_policy_takes_all_requests_none_is_left_over() -> None:
+    text = "policies:\n  - name: a\n  - name: b\n    match: {path: x}\n"
+    assert [f.code for f in lint(text, "p")] == ["unreachable"]
+
+
 VARIANTS = "policies[0].experiment.variants"
 
 
