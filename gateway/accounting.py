@@ -36,23 +36,6 @@ class Price:
     """Prompts longer than this are billed by `above`, all of their tokens."""
     above: Price | None = None
 
-    @classmethod
-    def per_million(
-        cls,
-        *,
-        input: float,
-        output: float,
-        cached_input: float | None = None,
-        cache_write: float | None = None,
-    ) -> Price:
-        """From USD a million tokens, as providers list them."""
-        return cls(
-            input=input / 1e6,
-            cached_input=(input if cached_input is None else cached_input) / 1e6,
-            cache_write=(input if cache_write is None else cache_write) / 1e6,
-            output=output / 1e6,
-        )
-
     def at(self, prompt_tokens: float) -> Price:
         """The price that holds for a prompt of this length."""
         if self.above is None or self.above_tokens is None or prompt_tokens <= self.above_tokens:

@@ -3,7 +3,7 @@
 litellm is never imported for it (1.8 s, and it would ask the network for a newer map first): the package
 is only located and its 3 MB JSON read, 0.03 s. Load at start, off the event loop.
 
-A price is only ever one the map (or the operator) names for this very model: the name as it is; else
+A price is only ever one the map names for this very model: the name as it is; else
 `provider/name` where the map lists `name` for that provider; else `ft:base:…` where it lists `ft:base`.
 No nearest match, no dropped date: an unknown model has no price, and the report says so.
 """
@@ -28,10 +28,9 @@ _STEP: Final = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
 class PriceBook:
-    """Prices by model name; the operator's `overrides` come first."""
+    """Prices by model name."""
 
-    def __init__(self, overrides: Mapping[str, Price] | None = None, path: Path | None = None) -> None:
-        self._overrides = dict(overrides or {})
+    def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._prices: dict[str, Price] | None = None
         self._providers: dict[str, str] = {}
@@ -47,8 +46,6 @@ class PriceBook:
         """The model's price, or None where nobody named one."""
         if model is None:
             return None
-        if model in self._overrides:
-            return self._overrides[model]
         self.load()
         assert self._prices is not None
         return self._prices.get(self._listed_name(model))

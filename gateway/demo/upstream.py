@@ -41,14 +41,12 @@ def create_app() -> Starlette:
 class _Upstream:
     def __init__(self) -> None:
         self._seen: set[tuple[str, ...]] = set()
-        self.last_messages: list[Json] = []
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]})
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()
-        self.last_messages = body["messages"]
         answer = _answer(body["messages"])
         usage = self._usage(body, answer)
         head = {"id": "chatcmpl-demo", "created": int(time.time()), "model": body["model"]}

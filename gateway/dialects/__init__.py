@@ -32,9 +32,6 @@ class TextSite:
     end: int
     role: str
     """As policies name it: `developer` is `system`."""
-    message_index: int
-    part_index: int | None = None
-    """Within an array of parts; None where the content itself is the string."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,12 @@ CHAT_COMPLETIONS = Dialect("chat_completions", parse, ask_usage)
 def _read_request(document: Document, top: dict[str, ByteSpan], messages: ByteSpan) -> ChatRequest:
     read: list[Message] = []
     texts: list[TextSite] = []
-    for index, element in enumerate(document.elements(messages)):
+    for element in document.elements(messages):
         members = _members(document, element)
         role = _role(document, members)
         read.append(Message(role, *element))
         if role is not None:
-            texts.extend(_find_texts(document, members, role, index))
+            texts.extend(_find_texts(document, members, role))
     options = top.get("stream_options")
     return ChatRequest(
         model=_string(document, top.get("model")),
@@ -77,20 +77,18 @@ def _read_request(document: Document, top: dict[str, ByteSpan], messages: ByteSp
     )
 
 
-def _find_texts(
-    document: Document, message: dict[str, ByteSpan], role: str, message_index: int
-) -> Iterator[TextSite]:
+def _find_texts(document: Document, message: dict[str, ByteSpan], role: str) -> Iterator[TextSite]:
     content = message.get("content")
     if content is None:
         return
     if document.is_string(content):
-        yield TextSite(*content, role, message_index)
+        yield TextSite(*content, role)
     elif document.is_array(content):
-        for part_index, part in enumerate(document.elements(content)):
+        for part in document.elements(content):
             members = _members(document, part)
             text = members.get("text")
             if text and document.is_string(text) and _string(document, members.get("type")) == "text":
-                yield TextSite(*text, role, message_index, part_index)
+                yield TextSite(*text, role)
 
 
 def _role(document: Document, message: dict[str, ByteSpan]) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.accounting import Price, cost, saved
 from gateway.types import Usage
 
-PRICE = Price.per_million(input=2.0, cached_input=0.5, cache_write=2.5, output=10.0)
+PRICE = Price(2e-6, 0.5e-6, 2.5e-6, 10e-6)
 STEPPED = Price(2e-6, 1e-6, 2e-6, 10e-6, above_tokens=1000, above=Price(4e-6, 2e-6, 4e-6, 20e-6))
 
 
@@ -30,12 +30,6 @@ def test_cost_bills_every_prompt_token_once() -> None:
 
 def test_cost_of_nothing_is_nothing() -> None:
     assert cost(Usage(0, 0), PRICE) == 0.0
-
-
-def test_price_without_cache_prices_bills_cached_tokens_in_full() -> None:
-    assert cost(Usage(100, 0, cached_tokens=50), Price.per_million(input=2.0, output=10.0)) == pytest.approx(
-        2e-4
-    )
 
 
 def test_long_prompts_are_billed_by_their_step() -> None:

@@ -33,7 +33,7 @@ MAP: dict[str, Any] = {
 def book(tmp_path: Path) -> PriceBook:
     path = tmp_path / "map.json"
     path.write_bytes(orjson.dumps(MAP))
-    return PriceBook({"mine": Price.per_million(input=1.0, output=2.0)}, path)
+    return PriceBook(path)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,6 @@ def book(tmp_path: Path) -> PriceBook:
         ("acme/plain", 2e-6),  # the map lists `plain` for acme
         ("other/plain", 9e-6),  # as it is, before anything is stripped
         ("ft:plain:my-org::abc", 3e-6),
-        ("mine", 1e-6),
     ],
 )
 def test_known_names(book: PriceBook, model: str, input_usd: float) -> None:
@@ -70,13 +69,6 @@ def test_known_names(book: PriceBook, model: str, input_usd: float) -> None:
 )
 def test_unknown_names_have_no_price(book: PriceBook, model: str | None) -> None:
     assert book.price(model) is None
-
-
-def test_override_wins_over_the_map(tmp_path: Path) -> None:
-    path = tmp_path / "map.json"
-    path.write_bytes(orjson.dumps(MAP))
-    mine = Price.per_million(input=1.0, output=2.0)
-    assert PriceBook({"plain": mine}, path).price("plain") == mine
 
 
 def test_cache_prices_default_to_the_input_price() -> None:
