@@ -15,8 +15,8 @@ from gateway.incoming import Incoming
 from gateway.passthrough import Outcome, relay
 from gateway.plan import Plan
 from gateway.services import Services
-from gateway.sse import UsageTap
 from gateway.stopwatch import Stopwatch
+from gateway.tap import UsageTap
 from gateway.types import Entry, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
 

@@ -1,10 +1,9 @@
-"""Reading an event stream beside the data path, and hiding the one event we asked for (no I/O).
+"""An event stream: reading it beside the data path, and hiding the one event we asked for (no I/O).
 
 Laws (law 5 of the design), for any stream of bytes and any way it is split into chunks:
-  1. Watching changes nothing: `feed` returns the very chunk it was given.
-  2. Hiding withholds exactly one event, the usage event, and keeps every other byte in its order.
-  3. The concatenated output depends on the bytes alone, never on the splits.
-  4. Memory is bounded: an event beyond its limit is passed on, not stored and not read.
+  1. Hiding withholds exactly one event, the usage event, and keeps every other byte in its order.
+  2. The concatenated output depends on the bytes alone, never on the splits.
+  3. Memory is bounded: an event beyond its limit is passed on, not stored and not read.
 
 Only the extra event is hidden. While `include_usage` is on, an upstream may also write `"usage": null`
 into every other chunk; those members stay, since taking them out would mean rewriting events.
@@ -13,23 +12,16 @@ into every other chunk; those members stay, since taking them out would mean rew
 from __future__ import annotations
 
 import re
-import zlib
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from gateway.types import RawHeaders, Usage
-from gateway.usage import output_characters, read_usage
+from gateway.usage import read_object
 
 EVENT_LIMIT: Final = 1 << 20
 """Bytes of one event that are kept for reading; events of 64 kB are normal."""
 
 USAGE_EVENT_LIMIT: Final = 16 << 10
 """A usage event is well under 1 kB; what is longer than this is taken for none and flows on."""
-
-BODY_LIMIT: Final = 4 << 20
-"""Bytes of a JSON answer that are copied for reading its usage, and that one chunk may unpack to."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -198,105 +190,13 @@ class UsageHider:
         return b""
 
 
-class UsageTap:
-    """Watches one answer go by: the upstream's usage, and how much of the answer was streamed.
-
-    `is_hiding`: the client did not ask for usage, we did; the extra event is hidden (`UsageHider`). Only a
-    plain event stream of status 2xx is ever touched, not one with a content-encoding, whose bytes we would
-    have to write anew. A content-length, which would become wrong, is left out then.
-    """
-
-    def __init__(self, *, is_hiding: bool = False) -> None:
-        self.usage: Usage | None = None
-        """The last usage the upstream reported; of a JSON answer, after `end`."""
-        self.output_characters = 0
-        """Characters of streamed output so far, for an estimate when the stream breaks off."""
-        self._is_hiding = is_hiding
-        self._hider: UsageHider | None = None
-        self._events: EventReader | None = None
-        self._body: bytearray | None = None
-        self._gzip: _Gunzip | None = None
-
-    def head(self, status: int, headers: RawHeaders) -> RawHeaders | None:
-        """Look at the answer's head: what can be read of it. Returns headers to send instead, or None."""
-        fields = {name.lower(): value.strip().lower() for name, value in headers}
-        encoding = fields.get(b"content-encoding", b"identity")
-        if encoding in (b"gzip", b"x-gzip"):
-            self._gzip = _Gunzip()
-        elif encoding not in (b"", b"identity"):
-            return None
-        media = fields.get(b"content-type", b"").partition(b";")[0].strip()
-        if media == b"application/json":
-            self._body = bytearray()
-        elif media == b"text/event-stream":
-            self._events = EventReader()
-            if self._is_hiding and self._gzip is None and 200 <= status < 300:
-                self._hider = UsageHider()
-                return [(name, value) for name, value in headers if name.lower() != b"content-length"]
-        return None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """One chunk as it arrived; returns what goes on to the client."""
-        plain = chunk if self._gzip is None else self._gzip.feed(chunk)
-        if self._events is not None:
-            for data in self._events.feed(plain):
-                self._read_event(data)
-        elif self._body is not None:
-            self._body += plain
-            if len(self._body) > BODY_LIMIT:
-                self._body = None
-        return chunk if self._hider is None else self._hider.feed(chunk)
-
-    def end(self) -> bytes:
-        """The answer ended or broke off; returns held bytes that still go to the client."""
-        if self._events is not None and (data := self._events.end()) is not None:
-            self._read_event(data)
-        if self._body is not None:
-            self.usage = read_usage(_parse(bytes(self._body)).get("usage"))
-            self._body = None
-        return b"" if self._hider is None else self._hider.end()
-
-    def _read_event(self, data: bytes) -> None:
-        chunk = _parse(data)
-        self.usage = read_usage(chunk.get("usage")) or self.usage
-        self.output_characters += output_characters(chunk)
-
-
-class _Gunzip:
-    """A side copy, unpacked. Broken data, or more than BODY_LIMIT from one chunk, ends the reading."""
-
-    def __init__(self) -> None:
-        self._unpacker = zlib.decompressobj(wbits=31)
-        self._is_broken = False
-
-    def feed(self, data: bytes) -> bytes:
-        if self._is_broken:
-            return b""
-        try:
-            plain = self._unpacker.decompress(data, BODY_LIMIT)
-        except zlib.error:
-            self._is_broken = True
-            return b""
-        self._is_broken = bool(self._unpacker.unconsumed_tail)
-        return plain
-
-
 def _is_usage_event(event: bytes) -> bool:
     if event.startswith(_BOM):
         return False  # its first field has a name of its own; only at the very start is the mark skipped
     data = EventReader().feed(event)
-    chunk = _parse(data[0]) if data else {}
+    chunk = read_object(data[0]) if data else {}
     return (
         chunk.get("object") == "chat.completion.chunk"
         and chunk.get("choices") == []
         and isinstance(chunk.get("usage"), dict)
     )
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    """A JSON object, or an empty one for anything else."""
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}

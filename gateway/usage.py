@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from gateway.types import Usage
 
 MAX_TOKENS: Final = 10**9
@@ -54,6 +56,15 @@ def read_usage(obj: object) -> Usage | None:
         cache_write_tokens=min(_first(obj, _CACHE_WRITE), prompt - cached),
         reasoning_tokens=min(_first(obj, _REASONING), completion),
     )
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """A JSON object, or an empty one for anything else."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def estimated_usage(prompt_tokens: int, output_characters: int) -> Usage:

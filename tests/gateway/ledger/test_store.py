@@ -19,7 +19,7 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.ledger.store import LedgerSettings, SqlLedger, log_state
-from gateway.sse import UsageTap
+from gateway.tap import UsageTap
 from gateway.types import Entry, Ledger, ReportRow
 
 QUICK = LedgerSettings(flush_s=0.001, retry_s=0.01, retry_max_s=0.02, close_s=0.05)

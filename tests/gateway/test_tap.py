@@ -1,0 +1,151 @@
+"""An answer watched as it goes by: nothing changed but the one event, its usage read."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.passthrough import Tap
+from gateway.tap import BODY_LIMIT, UsageTap
+from gateway.types import RawHeaders, Usage
+from tests.gateway.event_streams import (
+    JSON,
+    SSE,
+    USAGE,
+    USAGE_EVENT,
+    chunk_json,
+    cuts,
+    event,
+    one_by_one,
+    ordinary_blocks,
+    split,
+    usage_blocks,
+)
+
+
+def tap_over(
+    chunks: Iterable[bytes], headers: RawHeaders, status: int = 200, *, is_hiding: bool = False
+) -> tuple[UsageTap, bytes]:
+    tap = UsageTap(is_hiding=is_hiding)
+    tap.head(status, headers)
+    out = b"".join([tap.feed(chunk) for chunk in chunks])
+    return tap, out + tap.end()
+
+
+STREAM = event(chunk_json("Hel")) + event(chunk_json("lo")) + USAGE_EVENT + event(b"[DONE]")
+EXPECTED = Usage(12, 3, cached_tokens=4)
+
+
+@given(st.lists(st.one_of(ordinary_blocks, usage_blocks, st.binary()), max_size=5).map(b"".join), cuts)
+def test_watching_is_the_identity(stream: bytes, cuts: list[int]) -> None:
+    for headers in (SSE, JSON, [], [*SSE, (b"content-encoding", b"gzip")]):
+        tap = UsageTap()
+        tap.head(200, headers)
+        for chunk in split(stream, cuts):
+            assert tap.feed(chunk) is chunk
+        assert tap.end() == b""
+
+
+@given(cuts)
+def test_tap_reads_and_hides(cuts: list[int]) -> None:
+    tap, out = tap_over(split(STREAM, cuts), SSE, is_hiding=True)
+    assert (tap.usage, tap.output_characters) == (EXPECTED, 5)
+    assert out == STREAM.replace(USAGE_EVENT, b"")
+
+
+def test_tap_watches_when_the_client_asked() -> None:
+    tap, out = tap_over([STREAM], SSE)
+    assert (tap.usage, out) == (EXPECTED, STREAM)
+
+
+def test_last_usage_wins_and_null_does_not_erase_it() -> None:
+    running = event(chunk_json("a", {"prompt_tokens": 12, "completion_tokens": 1}))
+    tap, _ = tap_over([running + USAGE_EVENT + event(chunk_json("b"))], SSE)
+    assert tap.usage == EXPECTED
+
+
+def test_broken_stream_gives_held_bytes_back_and_counts_what_was_streamed() -> None:
+    broken = STREAM[: STREAM.index(USAGE_EVENT) + 30]
+    tap, out = tap_over(one_by_one(broken), SSE, is_hiding=True)
+    assert (tap.usage, tap.output_characters, out) == (None, 5, broken)
+
+
+def test_usage_event_without_its_blank_line_is_read_but_not_hidden() -> None:
+    cut = STREAM[: STREAM.index(USAGE_EVENT)] + USAGE_EVENT.removesuffix(b"\n")
+    tap, out = tap_over([cut], SSE, is_hiding=True)
+    assert (tap.usage, out) == (EXPECTED, cut)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([*SSE, (b"content-encoding", b"br")], 200),
+        (SSE, 500),
+        ([(b"content-type", b"text/plain")], 200),
+        ([], 200),
+    ],
+)
+def test_what_cannot_be_touched_is_not(headers: RawHeaders, status: int) -> None:
+    _, out = tap_over([STREAM], headers, status, is_hiding=True)
+    assert out == STREAM
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"x-gzip", b" GZIP "])
+@pytest.mark.parametrize("is_hiding", [True, False])
+def test_compressed_streams_are_read_but_never_touched(encoding: bytes, is_hiding: bool) -> None:
+    packed = gzip.compress(STREAM)
+    tap, out = tap_over(one_by_one(packed), [*SSE, (b"Content-Encoding", encoding)], is_hiding=is_hiding)
+    assert (tap.usage, tap.output_characters, out) == (EXPECTED, 5, packed)
+
+
+def test_a_length_that_would_become_wrong_is_left_out() -> None:
+    headers = [(b"x-a", b"1"), (b"Content-Length", b"999"), *SSE, (b"x-a", b"2")]
+    assert UsageTap(is_hiding=True).head(200, headers) == [(b"x-a", b"1"), *SSE, (b"x-a", b"2")]
+    assert UsageTap(is_hiding=True).head(500, headers) is None
+    assert UsageTap().head(200, headers) is None
+    assert UsageTap(is_hiding=True).head(200, [*headers, (b"content-encoding", b"gzip")]) is None
+    assert UsageTap(is_hiding=True).head(200, JSON) is None
+
+
+def test_the_tap_fits_the_seam() -> None:
+    tap: Tap = UsageTap()
+    assert tap.end() == b""
+
+
+BODY = orjson.dumps({"object": "chat.completion", "choices": [], "usage": USAGE})
+
+
+@given(cuts)
+def test_json_answers_are_read_at_the_end(cuts: list[int]) -> None:
+    for body, headers in ((BODY, JSON), (gzip.compress(BODY), [*JSON, (b"content-encoding", b"gzip")])):
+        tap, out = tap_over(split(body, cuts), headers)
+        assert (tap.usage, out) == (EXPECTED, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (BODY[:-1], b"identity"),
+        (b"", b""),
+        (b"[1]", b""),
+        (b"\xff", b""),
+        (BODY, b"br"),
+        (BODY, b"gzip"),  # mislabelled
+        (gzip.compress(BODY)[:20], b"gzip"),
+        (gzip.compress(b" " * (BODY_LIMIT + 1) + BODY), b"gzip"),
+        (b" " * BODY_LIMIT + BODY, b""),
+    ],
+)
+def test_unreadable_bodies_have_no_usage_and_pass(body: bytes, encoding: bytes) -> None:
+    tap, out = tap_over([body, b""], [*JSON, (b"content-encoding", encoding)])
+    assert (tap.usage, out) == (None, body)
+
+
+def test_after_broken_packing_nothing_more_is_read() -> None:
+    tap, out = tap_over([b"junk", gzip.compress(BODY)], [*JSON, (b"content-encoding", b"gzip")])
+    assert (tap.usage, out) == (None, b"junk" + gzip.compress(BODY))
