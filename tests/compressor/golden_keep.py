@@ -62,6 +62,11 @@ EN = (
     Case("Everyone came except Maria.", ("except Maria",), ("Everyone came",)),
     Case("Neither side agreed, nor did the court.", ("Neither side", "nor did the court"), ("agreed",)),
     Case("She said she would, but he did not.", ("did not",), ("She said she would",)),
+    Case(
+        "No one approved the plan, and no one is allowed to leave early.",
+        ("No one approved", "no one is allowed"),
+        ("the plan", "early"),
+    ),
     Case("They cannot pay. There is no money.", ("cannot pay", "no money"), ("There",)),
     Case("There is hardly any doubt that none remain.", ("hardly any doubt", "none remain"), ("There is",)),
     Case("It was noted in another notebook.", (), ("It was noted in another notebook",)),
