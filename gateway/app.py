@@ -12,12 +12,12 @@ from compressor import Scorer
 from gateway import api, chat
 from gateway.accounts import Account
 from gateway.client import request_body
-from gateway.config import Config
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.incoming import Incoming
 from gateway.plan import Plan
 from gateway.services import POLL_S, Services, open_services
+from gateway.settings import Config
 from policies.schema import Mode
 
 DIALECTS: dict[tuple[str, str], Dialect] = {

@@ -18,14 +18,12 @@ from pydantic import BaseModel
 from gateway.errors import ConfigError
 from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.settings import DEFAULT_UPSTREAM, DEFAULT_URL, Config
-from policies.errors import Place, PolicyError, Problem
+from policies.errors import Place, PolicyError, Problem, unreadable
 from policies.load import default_policies
 from policies.match import PolicySet
 from policies.parse import Document, KeyPath, decode, dotted, parse, scalar
 from policies.validate import suggestion, validate
 from policies.watch import FixedPolicies, PolicyFile, PolicySource
-
-__all__ = ["CONFIG_VARIABLE", "Config", "load", "open_policies", "variables"]
 
 PREFIX: Final = "PITH_"
 CONFIG_VARIABLE: Final = "PITH_CONFIG"
@@ -76,8 +74,7 @@ def _read(path: Path) -> Document:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        reason = f"cannot be read ({error.strerror}); check the path and its permissions"
-        raise PolicyError([Problem(Place(str(path)), reason)]) from error
+        raise unreadable(path, error) from error
     document = parse(decode(raw, str(path)), str(path))
     data = document.data
     if isinstance(data, dict) and isinstance(data.get("policies"), str):

@@ -15,12 +15,14 @@ from compressor.scorers import load as load_scorer
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
-from gateway.config import Config, open_policies
+from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.hashing import Secret, load_secret
+from gateway.ledger.database import sqlite_path
 from gateway.ledger.store import SqlLedger
 from gateway.offload import Offload
 from gateway.prices import PriceBook
+from gateway.settings import Config
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
@@ -102,7 +104,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost."""
     async with AsyncExitStack() as stack:
-        secret = load_secret(os.environ, config.ledger_path)
+        secret = load_secret(os.environ, sqlite_path(config.ledger))
         policies = open_policies(config)
         ledger = SqlLedger(config.ledger)
         ledger.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,9 @@ class PolicyError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def unreadable(path: Path, error: OSError) -> PolicyError:
+    """For a file that cannot be opened or read."""
+    reason = f"cannot be read ({error.strerror}); check the path and its permissions"
+    return PolicyError([Problem(Place(str(path)), reason)])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from policies.errors import Place, PolicyError, Problem
+from policies.errors import PolicyError, unreadable
 from policies.load import load_policies
 from policies.match import PolicySet
 from policies.parse import decode
@@ -66,7 +66,7 @@ class PolicyFile:
         try:
             self.current = self._load()
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     def reload(self) -> bool:
         """Read the file if it changed; whether `current` changed. Never raises for a bad file."""
@@ -75,7 +75,7 @@ class PolicyFile:
                 return False
             loaded = self._load()
         except OSError as error:
-            self._stamp, self.problem = None, str(_unreadable(self.path, error))
+            self._stamp, self.problem = None, str(unreadable(self.path, error))
             return False
         except PolicyError as error:
             self.problem = str(error)
@@ -113,8 +113,3 @@ def _read(path: Path) -> tuple[bytes, _Stamp]:
 
 def _stamp_of(status: os.stat_result) -> _Stamp:
     return _Stamp(status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev)
-
-
-def _unreadable(path: Path, error: OSError) -> PolicyError:
-    reason = f"cannot be read ({error.strerror}); check the path and its permissions"
-    return PolicyError([Problem(Place(str(path)), reason)])

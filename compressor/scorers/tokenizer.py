@@ -92,7 +92,7 @@ def _piece_starts(text: str) -> list[int]:
 def _build(definition: Any, name: str) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_str(json.dumps(definition))
-    except Exception as error:
+    except Exception as error:  # all that tokenizers ever raises
         raise ModelError(
             f"model {name!r}: tokenizer.json does not load ({error}): save it with a current tokenizers"
         ) from error

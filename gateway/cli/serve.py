@@ -14,13 +14,13 @@ import click
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.config import Config
 from gateway.config import load as load_config
 from gateway.errors import ConfigError
 from gateway.logs import configure
 from gateway.server import serve as run
 from gateway.server import settle
 from gateway.services import load
+from gateway.settings import Config
 from policies.decide import weaker
 
 

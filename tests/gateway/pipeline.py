@@ -22,7 +22,6 @@ from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
 from gateway.chat import plan_or_original
-from gateway.config import Config
 from gateway.config import load as load_config
 from gateway.conversation import Conversations, Pins
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
@@ -32,6 +31,7 @@ from gateway.offload import Offload
 from gateway.plan import Plan
 from gateway.prices import PriceBook
 from gateway.services import Services
+from gateway.settings import Config
 from gateway.stopwatch import Stopwatch
 from gateway.switch import KillSwitch
 from gateway.texts import Texts

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway.config import Config, load, open_policies, variables
+from gateway.config import load, open_policies, variables
 from gateway.errors import ConfigError
-from gateway.settings import UpstreamConfig
+from gateway.settings import Config, UpstreamConfig
 from policies.errors import PolicyError
 from policies.load import default_policies
 from policies.watch import PolicyFile
@@ -32,7 +32,6 @@ def test_defaults() -> None:
     assert (config.listen.host, config.listen.port) == ("127.0.0.1", 8080)
     assert (config.mode, config.max_body_bytes, config.allow_overrides) == ("on", 33_554_432, True)
     assert (config.compressor.deadline_ms, config.compressor.max_batch_tokens) == (500, 16384)
-    assert config.ledger_path == Path("pith.db")
     assert config.upstream_for("/v1/anything", None) == "openai"
 
 

@@ -10,8 +10,8 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.cli.serve import at_most_shadow, check_address, starting
-from gateway.config import Config
 from gateway.errors import ConfigError
+from gateway.settings import Config
 from policies.schema import Mode
 from tests.documents import ledger_in, pith
 
