@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, ValidationInfo
 
+from gateway.upstreams.origin import parse_origin
 from policies.params import Count, Frozen
 from policies.schema import Mode, Policies
 
@@ -32,34 +32,10 @@ def _read_kind(kind: object) -> object:
 
 
 def _read_url(url: object) -> str:
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or set(url) & set(' \\<>"'):
+    if not isinstance(url, str):
         raise ValueError("must be a plain URL such as https://api.openai.com")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(
-            "is not a URL: its host or port cannot be read; e.g. http://10.0.0.5:8000"
-        ) from error
-    if fault := _url_fault(url, parts):
-        raise ValueError(fault)
+    parse_origin(url)
     return url.rstrip("/")
-
-
-def _url_fault(url: str, parts: SplitResult) -> str | None:
-    if "@" in parts.netloc:
-        return "holds a user name or password; remove it and name the credential with key: env:NAME"
-    if "?" in url or "#" in url:
-        return "holds a query or fragment; remove it, requests bring their own"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"value {url!r}: begin with http:// or https:// and a host"
-    if (path := parts.path.rstrip("/")).endswith("/v1"):
-        better = parts._replace(path=path.removesuffix("/v1")).geturl()
-        return (
-            f"value {url!r} ends in /v1, and requests bring /v1 themselves: the upstream would see /v1/v1; "
-            f"use {better!r}"
-        )
-    return None
 
 
 def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
@@ -178,10 +154,6 @@ class Config(Frozen):
     """Larger request bodies are forwarded without being looked into (`too_large`)."""
     allow_overrides: bool = True
     """Whether `x-pith-policy`, `-mode` and `-rate` are honoured; `x-pith-mode: off` always is."""
-
-    @property
-    def ledger_path(self) -> Path:
-        return Path(self.ledger.removeprefix("sqlite:///"))
 
     @property
     def default_upstream(self) -> str | None:

@@ -28,7 +28,7 @@ from gateway.plan import Plan
 from gateway.server import KEEP_ALIVE_S
 from gateway.services import POLL_S
 from gateway.types import Entry
-from gateway.upstreams.http import Timeouts
+from gateway.upstreams.exchange import Timeouts
 from policies.decide import Decision, DecisionSkip
 from policies.overrides import REQUEST_HEADERS
 from tests.documents import blocks, read

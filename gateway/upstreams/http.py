@@ -12,57 +12,20 @@ import asyncio
 import functools
 import socket
 import ssl
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import certifi
 
-from gateway.errors import ConfigError, UpstreamError, UpstreamTimeout
+from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.headers import with_key
 from gateway.types import UpstreamRequest, UpstreamResponse
 from gateway.upstreams.connection import Connection
 from gateway.upstreams.exchange import Exchange, Timeouts
+from gateway.upstreams.origin import parse_origin
 from gateway.upstreams.wire import framed, request_head
-
-__all__ = ["MAX_IDLE", "HttpUpstream", "Origin", "Timeouts", "parse_origin"]
 
 MAX_IDLE = 128
 """Unused connections kept for the next request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the configured URL points."""
-
-    is_tls: bool
-    host: str
-    port: int
-    authority: bytes
-    """Value of the `Host` field."""
-    prefix: bytes
-    """Put before every request's own path."""
-
-
-def parse_origin(url: str) -> Origin:
-    """An http(s) origin with an optional path prefix; ConfigError for anything less or more."""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna").decode("ascii")
-        prefix = parts.path.rstrip("/").encode("ascii")
-        port = parts.port
-    except ValueError as error:  # what idna and ascii raise are ValueErrors too
-        raise ConfigError(f"upstream url must be like https://host[:port][/prefix]: {error}") from error
-    if "@" in parts.netloc:
-        raise ConfigError("upstream url carries a user or password; put the secret into `key: env:NAME`")
-    if "?" in url or "#" in url:
-        raise ConfigError(f"upstream url {url!r} has a query or fragment; each request brings its own")
-    if parts.scheme not in {"http", "https"} or not host or b" " in prefix:
-        raise ConfigError(f"upstream url {url!r} must be like https://host[:port][/prefix]")
-    is_tls = parts.scheme == "https"
-    named = f"[{host}]" if ":" in host else host
-    authority = named if port is None else f"{named}:{port}"
-    return Origin(is_tls, host, port or (443 if is_tls else 80), authority.encode("ascii"), prefix)
 
 
 class HttpUpstream:
