@@ -42,8 +42,10 @@ def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> Cho
     if params.drop_consecutive:
         kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         promised = promised & kept
-    kept = seams.drop_orphans(words, kept, promised | analysis.protected, analysis.layout)
-    return Choice(seams.keep_separators(words, kept, analysis.layout), promised, planned_tokens)
+    if not kept.all():  # where nothing is dropped there is no seam (law 1)
+        kept = seams.drop_orphans(words, kept, promised | analysis.protected, analysis.layout)
+        kept = seams.keep_separators(words, kept, analysis.layout)
+    return Choice(kept, promised, planned_tokens)
 
 
 def corrected(analysis: Analysis, params: CompressionParams, excess_tokens: int) -> CompressionParams | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compressor.flow import ScoreRequest, flow, whole
@@ -73,6 +73,7 @@ def is_subsequence(short: str, long: str) -> bool:
     return all(char in rest for char in short)
 
 
+@example("the\n> ", CompressionParams(), 0)
 @given(texts, params, st.integers(0, 9))
 def test_law_1_rate_one_is_the_identity(text: str, asked: CompressionParams, seed: int) -> None:
     identity = replace(
