@@ -61,14 +61,15 @@ def advance(steps: Generator[ScoreRequest, Scores, R], scores: Scores | None) ->
         return result
 
 
-def whole(text: str, params: CompressionParams, skip: SkipReason) -> Compressed:
-    """The text left as it is, but for its marks, and why."""
+def whole(text: str, params: CompressionParams, skip: SkipReason, *, in_haste: bool = False) -> Compressed:
+    """The text left as it is, but for its marks, and why. `in_haste`: counts of a long text are estimates."""
+    target = counter(params.tokenizer)
+    count = target.estimate if in_haste else target.count
     if params.marks:
         marked = marks.read(text)
-        tokens = counter(params.tokenizer).count(marked.text)
+        tokens = count(marked.text)
         return Compressed(marked.text, tokens, tokens, marked.visible, skip)
-    tokens = counter(params.tokenizer).count(text)
-    return left_whole(text, tokens, skip)
+    return left_whole(text, count(text), skip)
 
 
 def _from_analysis(analysis: Outcome, params: CompressionParams) -> Flow:

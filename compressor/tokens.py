@@ -34,6 +34,10 @@ def encoding_for(model: str | None) -> tuple[str, bool]:
     return (found, True) if found in _AVAILABLE else (DEFAULT_ENCODING, False)
 
 
+SAMPLE_CHARACTERS = 1000
+"""Of each of the two places an estimate looks at: some 0.1 ms in all."""
+
+
 class TokenCounter:
     """Counts in one encoding. Safe on any thread; tiktoken releases the interpreter lock while it encodes."""
 
@@ -49,6 +53,14 @@ class TokenCounter:
     def count(self, text: str) -> int:
         """Tokens in `text`."""
         return len(self._encode(text))
+
+    def estimate(self, text: str) -> int:
+        """As `count`, but of a long text from its beginning and middle: where there is no time to count."""
+        if len(text) <= 2 * SAMPLE_CHARACTERS:
+            return self.count(text)
+        middle = len(text) // 2
+        sample = text[:SAMPLE_CHARACTERS] + text[middle : middle + SAMPLE_CHARACTERS]
+        return round(self.count(sample) * len(text) / len(sample))
 
     def weigh(self, text: str, words: Words) -> tuple[int, Ints]:
         """Tokens in `text`, and how many of them end inside each word or the gap before it, shape [n].

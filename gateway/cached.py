@@ -119,7 +119,9 @@ class CachedCompressor:
             async with asyncio.timeout(deadline_s):
                 return await asyncio.shield(work)
         except TimeoutError:  # the work goes on and its scores are recorded: the next conversation profits
-            return await asyncio.to_thread(lambda: [whole(text, params, "deadline") for text in texts])
+            return await asyncio.to_thread(
+                lambda: [whole(text, params, "deadline", in_haste=True) for text in texts]
+            )
         except asyncio.CancelledError:  # the client has left: what is queued for it is dropped
             work.cancel()
             raise

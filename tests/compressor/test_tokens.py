@@ -68,3 +68,10 @@ def test_a_megabyte_of_blanks_is_counted(encoding: str, blank: str) -> None:
     text = "a" + blank * (1_200_000 // len(blank)) + "b"
     tokens, weights = counter(encoding).weigh(text, split(text))
     assert 2 <= weights.sum() == tokens == counter(encoding).count(text)
+
+
+def test_an_estimate_is_near_the_count_and_exact_for_short_texts() -> None:
+    target = counter("o200k_base")
+    sentence = "The committee of the city decided on the long agenda, and 회의는 끝났다. "
+    assert target.estimate(sentence) == target.count(sentence)
+    assert target.estimate(sentence * 500) == pytest.approx(target.count(sentence * 500), rel=0.03)
