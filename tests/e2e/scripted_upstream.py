@@ -177,3 +177,14 @@ async def connected(port: int) -> AsyncIterator[Peer]:
         yield peer
     finally:
         peer.close()
+
+
+async def refused(port: int) -> None:
+    """Wait until no connection is taken any more."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:  # refused, or reset with the queue of a socket just closed
+                return
+            writer.close()

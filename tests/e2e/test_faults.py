@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
+from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected, refused
 from tests.e2e.whole_gateway import (
     DONE,
     LONG,
@@ -381,14 +381,3 @@ async def serve_process(config: Path) -> AsyncIterator[tuple[asyncio.subprocess.
         if process.returncode is None:
             process.kill()
             await process.communicate()
-
-
-async def refused(port: int) -> None:
-    """Wait until no connection is taken any more."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                return
-            writer.close()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
+from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected, refused
 
 GET = b"GET /v1/x HTTP/1.1\r\nHost: gateway\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -95,17 +95,6 @@ class TestStop:
             code, said = await gateway.ended()
             assert code == 0
             assert "Traceback" not in said
-
-
-async def refused(port: int) -> None:
-    """Wait until no connection is taken any more."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                return
-            writer.close()
 
 
 class TestMemory:
