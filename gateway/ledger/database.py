@@ -60,7 +60,7 @@ def open_writer(path: Path) -> Connection:
         _enter_wal(connection)
         connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
         connection.commit()
-    except BaseException:
+    except BaseException:  # whatever it was goes on; the connection does not stay open
         connection.close()
         raise
     return connection
@@ -73,7 +73,7 @@ def open_reader(path: Path) -> Connection:
     connection = _connect(path, "ro")
     try:
         _check_schema(connection, path)
-    except BaseException:
+    except BaseException:  # whatever it was goes on; the connection does not stay open
         connection.close()
         raise
     return connection

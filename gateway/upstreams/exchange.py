@@ -81,7 +81,7 @@ class Exchange:
         except (MalformedAnswer, OSError) as error:
             self.close()
             raise UpstreamError(f"{self._name} gave no answer: {_what(error)}") from error
-        except BaseException:
+        except BaseException:  # a cancellation above all: it goes on, the connection does not stay open
             self.close()
             raise
         return HttpResponse(self._answer.status, self._answer.headers, self, self)
