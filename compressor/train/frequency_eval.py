@@ -156,7 +156,7 @@ def agreement(samples: Sequence[Sample], scoring: Scoring) -> tuple[float, float
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(data: Path) -> None:
     """Print both tables for the folder DATA."""
-    click.echo("Agreement with grades on documents held out: AUC light / heavy")
+    click.echo("Agreement with grades on documents not fitted to: AUC light / heavy")
     by_language: dict[str, list[Sample]] = defaultdict(list)
     for sample in read_graded(data / "distill" / "graded.jsonl.gz"):
         if sample.is_held_out:
