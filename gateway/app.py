@@ -16,6 +16,7 @@ from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.incoming import Incoming
 from gateway.plan import Plan
+from gateway.refusal import Refusal, refuse
 from gateway.services import POLL_S, Services, open_services
 from gateway.settings import Config
 from policies.schema import Mode
@@ -52,7 +53,10 @@ def create_app(
 
     async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(OWN_PREFIX):
-            await forward(scope, receive, send, own.state.services)
+            try:
+                await forward(scope, receive, send, own.state.services)
+            except Refusal as refusal:
+                await refuse(send, refusal)
         else:
             await own(scope, receive, send)
 
@@ -60,7 +64,7 @@ def create_app(
 
 
 async def forward(scope: Scope, receive: Receive, send: Send, services: Services) -> None:
-    """One request to the upstream and back."""
+    """One request to the upstream and back. Raises Refusal where it goes no further, before a byte is sent."""
     incoming = Incoming.of(scope, services.secret)
     dialect = DIALECTS.get((incoming.method, incoming.path))
     if dialect is not None:
