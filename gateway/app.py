@@ -64,7 +64,7 @@ def create_app(
 
 
 async def forward(scope: Scope, receive: Receive, send: Send, services: Services) -> None:
-    """One request to the upstream and back. Raises Refusal where it goes no further, before a byte is sent."""
+    """One request to the upstream and back. Raises Refusal, before a byte is sent, where it ends here."""
     incoming = Incoming.of(scope, services.secret)
     dialect = DIALECTS.get((incoming.method, incoming.path))
     if dialect is not None:
