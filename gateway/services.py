@@ -26,6 +26,7 @@ from gateway.settings import Config
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
+from gateway.upstreams.exchange import Timeouts
 from gateway.upstreams.http import HttpUpstream
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
@@ -152,8 +153,15 @@ async def open_services(
 
 
 def _open_upstreams(config: Config) -> dict[str, Upstream]:
+    given = config.timeouts
+    timeouts = Timeouts(given.connect_s, given.first_byte_s, given.stream_idle_s)
     return {
-        name: HttpUpstream(upstream.url, upstream.key.get_secret_value() if upstream.key else None, name=name)
+        name: HttpUpstream(
+            upstream.url,
+            upstream.key.get_secret_value() if upstream.key else None,
+            name=name,
+            timeouts=timeouts,
+        )
         for name, upstream in config.upstreams.items()
     }
 

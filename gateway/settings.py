@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, ValidationInfo
 
 from gateway.upstreams.origin import parse_origin
-from policies.params import Count, Frozen
+from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
 
 DEFAULT_UPSTREAM = "openai"
@@ -118,6 +118,37 @@ class CompressorConfig(Frozen):
     """Most a request waits for scores; then its text goes on whole."""
 
 
+Seconds: TypeAlias = Annotated[Number, Field(gt=0)]
+
+
+class TimeoutsConfig(Frozen):
+    """How long each side may be silent, in seconds; for the compressor that is `compressor.deadline_ms`."""
+
+    header_read_s: Seconds = 10.0
+    """For the head of a request, from its first byte."""
+    body_read_s: Seconds = 60.0
+    """Between two reads of a request's body."""
+    queue_s: Seconds = 2.0
+    """Most a request waits to be admitted."""
+    connect_s: Seconds = 5.0
+    """Name lookup, TCP and TLS to an upstream."""
+    first_byte_s: Seconds = 600.0
+    """From the end of a request to the head of its answer; as patient as the OpenAI SDK."""
+    stream_idle_s: Seconds = 300.0
+    """Between two reads of an answer. There is no limit on a whole one: a stream may last."""
+    write_stall_s: Seconds = 60.0
+    """How long a client may take nothing of its answer."""
+
+
+class DrainConfig(Frozen):
+    """How the process stops."""
+
+    announce_s: Annotated[Number, Field(ge=0)] = 0.0
+    """Seconds between `/pith/readyz` saying so and refusing connections; a load balancer's reaction time."""
+    limit_s: Annotated[Number, Field(ge=0)] = 30.0
+    """Seconds that running answers have to end."""
+
+
 class ListenConfig(Frozen):
     """The main port."""
 
@@ -150,6 +181,8 @@ class Config(Frozen):
     ) = None
     """A policy file or the list itself; silent: the packaged default."""
     listen: ListenConfig = ListenConfig()
+    timeouts: TimeoutsConfig = TimeoutsConfig()
+    drain: DrainConfig = DrainConfig()
     max_body_bytes: Annotated[Count, Field(ge=1024)] = 32 << 20
     """Larger request bodies are forwarded without being looked into (`too_large`)."""
     allow_overrides: bool = True

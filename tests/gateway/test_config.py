@@ -79,6 +79,15 @@ EXAMPLES = {
     "PORT": "0",
     "MAX_BODY_BYTES": "2048",
     "ALLOW_OVERRIDES": "false",
+    "HEADER_READ_S": "1.5",
+    "BODY_READ_S": "1.5",
+    "QUEUE_S": "1.5",
+    "CONNECT_S": "1.5",
+    "FIRST_BYTE_S": "1.5",
+    "STREAM_IDLE_S": "1.5",
+    "WRITE_STALL_S": "1.5",
+    "ANNOUNCE_S": "1.5",
+    "LIMIT_S": "1.5",
 }
 
 

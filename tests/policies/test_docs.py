@@ -15,7 +15,14 @@ from compressor.params import CompressionParams, Protect
 from compressor.types import SkipReason
 from gateway.config import CONFIG_VARIABLE, load, variables
 from gateway.hashing import VARIABLE as SECRET_VARIABLE
-from gateway.settings import CompressorConfig, Config, ListenConfig, UpstreamConfig
+from gateway.settings import (
+    CompressorConfig,
+    Config,
+    DrainConfig,
+    ListenConfig,
+    TimeoutsConfig,
+    UpstreamConfig,
+)
 from policies.decide import DecisionSkip
 from policies.lint import lint
 from policies.overrides import REQUEST_HEADERS
@@ -113,13 +120,20 @@ def test_default_roles_and_policy_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "model"), [("", Config), ("compressor.", CompressorConfig), ("listen.", ListenConfig)]
+    ("prefix", "model"),
+    [
+        ("", Config),
+        ("compressor.", CompressorConfig),
+        ("listen.", ListenConfig),
+        ("timeouts.", TimeoutsConfig),
+        ("drain.", DrainConfig),
+    ],
 )
 def test_defaults_of_the_configuration(prefix: str, model: type[BaseModel]) -> None:
     plain_fields = {
         name: field.default
         for name, field in model.model_fields.items()
-        if isinstance(field.default, str | int)
+        if isinstance(field.default, str | int | float)
     }
     assert plain_fields
     assert {name: value_of(CONFIG_ROWS[prefix + name][1]) for name in plain_fields} == plain_fields
