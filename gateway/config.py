@@ -15,6 +15,7 @@ from typing import Any, Final, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
+from gateway.admin.settings import TOKEN_VARIABLE
 from gateway.errors import ConfigError
 from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.settings import DEFAULT_UPSTREAM, DEFAULT_URL, Config
@@ -86,14 +87,25 @@ def _read(path: Path) -> Document:
 
 def _with_environment(document: Document, env: Mapping[str, str]) -> Document:
     known, problems = variables(), []
-    for name in sorted(name for name in env if name.startswith(PREFIX)):
+    ours = {name: env[name] for name in sorted(env) if name.startswith(PREFIX)}
+    not_settings = {CONFIG_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, *_named_in([document.data, ours])}
+    for name in ours:
         if (path := _path_of(name)) is not None:
             document = _put(document, path, scalar(env[name]), Place(name))
-        elif name not in (CONFIG_VARIABLE, SECRET_VARIABLE) and (hint := _slip(name, env[name], known)):
+        elif name not in not_settings and (hint := _slip(name, env[name], known)):
             problems.append(Problem(Place(name), f"no such setting; {hint}"))
     if problems:
         raise PolicyError(problems)
     return document
+
+
+def _named_in(data: object) -> Iterator[str]:
+    """The variables referred to as `env:NAME`: they hold credentials, whatever their names."""
+    if isinstance(data, str) and data.startswith("env:"):
+        yield data.removeprefix("env:")
+    elif isinstance(data, dict | list):
+        for inner in data.values() if isinstance(data, dict) else data:
+            yield from _named_in(inner)
 
 
 def _with_flags(document: Document, flags: Mapping[str, object]) -> Document:

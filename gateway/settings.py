@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, ValidationInfo
 
+from gateway.admin.settings import AdminConfig, read_admin
 from gateway.upstreams.origin import parse_origin
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
@@ -157,6 +158,13 @@ class ListenConfig(Frozen):
     """0: any free port."""
 
 
+class LogConfig(Frozen):
+    """The lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lines below it are left out; the line of a request is `info`."""
+
+
 Upstreams: TypeAlias = dict[str, UpstreamConfig]
 
 
@@ -181,6 +189,11 @@ class Config(Frozen):
     ) = None
     """A policy file or the list itself; silent: the packaged default."""
     listen: ListenConfig = ListenConfig()
+    admin: Annotated[AdminConfig, BeforeValidator(read_admin)] = Field(default={}, validate_default=True)
+    """The admin listener; `off`: none."""
+    workers: Annotated[Count, Field(ge=1, le=256)] = 1
+    """Processes that serve the main port."""
+    log: LogConfig = LogConfig()
     timeouts: TimeoutsConfig = TimeoutsConfig()
     drain: DrainConfig = DrainConfig()
     max_body_bytes: Annotated[Count, Field(ge=1024)] = 32 << 20

@@ -74,6 +74,10 @@ EXAMPLES = {
     "CACHE_MAX_BYTES": "2000000",
     "LEDGER": "sqlite:///x.db",
     "MODE": "shadow",
+    "LISTEN": "off",
+    "TOKEN": "env:PITH_ADMIN__TOKEN",
+    "LEVEL": "debug",
+    "WORKERS": "3",
     "POLICIES": "p.yaml",
     "HOST": "0.0.0.0",
     "PORT": "0",
@@ -98,7 +102,7 @@ def test_every_scalar_has_a_variable(name: str) -> None:
     for part in variables()[name]:
         key = "openai" if part == "<NAME>" else part
         found = found[key] if isinstance(found, dict) else getattr(found, str(key))
-    expected = {"KEY": "None", "ALLOW_OVERRIDES": "False", "ASK_USAGE": "False"}
+    expected = {"KEY": "None", "TOKEN": "*" * 10, "ALLOW_OVERRIDES": "False", "ASK_USAGE": "False"}
     assert str(found) == expected.get(name.split("__")[-1].removeprefix("PITH_"), value)
 
 
@@ -245,7 +249,7 @@ keys: []
         "pith.yaml:5: compressor.precision: value 'int8': must be 'auto', 'fp32', 'fp16' or 'bf16'",
         "pith.yaml:5: compressor.deadline_ms: value 0: input should be greater than or equal to 1",
     ]
-    assert problems[6].startswith("pith.yaml:6: keys: unknown key; known here: allow_overrides, cache")
+    assert problems[6].startswith("pith.yaml:6: keys: unknown key; known here: admin, allow_overrides, cache")
     assert "hunter2" not in "".join(problems)
 
 

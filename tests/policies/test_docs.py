@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from compressor.params import CompressionParams, Protect
 from compressor.types import SkipReason
+from gateway.admin.settings import TOKEN_VARIABLE, AdminConfig
 from gateway.config import CONFIG_VARIABLE, load, variables
 from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.settings import (
@@ -20,6 +21,7 @@ from gateway.settings import (
     Config,
     DrainConfig,
     ListenConfig,
+    LogConfig,
     TimeoutsConfig,
     UpstreamConfig,
 )
@@ -127,6 +129,8 @@ def test_default_roles_and_policy_defaults() -> None:
         ("listen.", ListenConfig),
         ("timeouts.", TimeoutsConfig),
         ("drain.", DrainConfig),
+        ("admin.", AdminConfig),
+        ("log.", LogConfig),
     ],
 )
 def test_defaults_of_the_configuration(prefix: str, model: type[BaseModel]) -> None:
@@ -140,7 +144,7 @@ def test_defaults_of_the_configuration(prefix: str, model: type[BaseModel]) -> N
     assert value_of(CONFIG_ROWS["upstreams.<name>.kind"][1]) == UpstreamConfig.model_fields["kind"].default
 
 
-@pytest.mark.parametrize("name", [*variables(), CONFIG_VARIABLE, SECRET_VARIABLE])
+@pytest.mark.parametrize("name", [*variables(), CONFIG_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE])
 def test_every_variable_is_documented(name: str) -> None:
     cells = CONFIG_ROWS[name]
     if name in variables():
