@@ -1,0 +1,169 @@
+"""`pith bench gateway`: latency and throughput under load, beside the upstream and any other gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway.demo.instant import instant_upstream
+from gateway.load.cases import SETTINGS, cases
+from gateway.load.processes import Gateway, cores, pin, pith
+from gateway.load.run import Row, Target, run
+
+DIRECT, PITH, OTHER = "direct", "pith", "other"
+
+
+class Numbers(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas between."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or min(numbers) < 1:
+            self.fail(f"{value!r} is no list of whole numbers from 1, such as 1,16,64", param, ctx)
+        return numbers
+
+
+class Header(click.ParamType[tuple[str, str]]):
+    """`NAME: VALUE`."""
+
+    name = "header"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, colon, content = str(value).partition(":")
+        if not colon or not name.strip():
+            self.fail("write it as NAME: VALUE", param, ctx)  # its value may be a key: not shown
+        return name.strip(), content.strip()
+
+
+@click.command()
+@click.option("--connections", type=Numbers(), default=(1, 16, 64), help="At the same time.  [1,16,64]")
+@click.option("--kilobytes", type=Numbers(), default=(1, 32), help="Sizes of request bodies.  [1,32]")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Of each measurement."
+)
+@click.option("--against", metavar="URL", help="Another gateway, measured in the same run.")
+@click.option(
+    "--against-header", type=Header(), multiple=True, help="A header field for it, such as its key."
+)
+@click.option(
+    "--against-pid", type=int, help="Its process, if it runs here: pinned to Pith's core, looked at."
+)
+@click.option(
+    "--upstream-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where the bench's upstream listens, for the other gateway to forward to.  [any]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def gateway(
+    connections: Sequence[int],
+    kilobytes: Sequence[int],
+    seconds: float,
+    against: str | None,
+    against_header: Sequence[tuple[str, str]],
+    against_pid: int | None,
+    upstream_port: int,
+    as_json: bool,
+) -> None:
+    """Latency and throughput under load: plain and streamed, compression off and on.
+
+    Pith runs as `pith serve` does, with policies, ledger, metrics and log, on a core of its own; upstream and
+    load share another. To compare, let the other gateway forward to http://127.0.0.1:PORT of --upstream-port.
+    """
+    console = Console(stderr=True)
+    core, own_core = cores()
+    before = os.getloadavg()[0]
+    with ExitStack() as stack:
+        if own_core is not None:
+            pin(os.getpid(), own_core)
+        upstream = stack.enter_context(instant_upstream(upstream_port))
+        targets = [
+            Target(Gateway(DIRECT, upstream)),
+            Target(stack.enter_context(pith(upstream, SETTINGS, core))),
+        ]
+        if against is not None:
+            if against_pid is not None and core is not None:
+                pin(against_pid, core)
+            targets.append(Target(Gateway(OTHER, against, against_pid), tuple(against_header)))
+        status = stack.enter_context(console.status("starting"))
+        measured = run(
+            targets, cases([1024 * size for size in kilobytes]), connections, seconds, status.update
+        )
+        rows = list(measured)
+    found = {
+        "bench": "gateway",
+        "seconds": seconds,
+        "pinned": core is not None,
+        "load": [before, os.getloadavg()[0]],
+        "rows": [_with_ratios(row, rows) for row in rows],
+    }
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        _show(found)
+
+
+def _with_ratios(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
+    """The row, what is added to the direct one, and how the other gateway compares."""
+    beside = {other.target: other for other in rows if _place(other) == _place(row)}
+    added = row.p50_ms - beside[DIRECT].p50_ms
+    shown = {**asdict(row), "added_p50_ms": added, "added_p99_ms": row.p99_ms - beside[DIRECT].p99_ms}
+    if row.target == PITH and OTHER in beside:
+        other = beside[OTHER]
+        shown["times_per_second"] = row.per_second / other.per_second
+        shown["times_events"] = row.events_per_second / other.events_per_second if other.n_events else None
+        shown["times_less_added"] = (other.p50_ms - beside[DIRECT].p50_ms) / added if added > 0 else None
+    return shown
+
+
+def _place(row: Row) -> tuple[str, int]:
+    return row.case, row.connections
+
+
+_COLUMNS = (
+    ("requests/s", "per_second", ".0f"),
+    ("events/s", "events_per_second", ".0f"),
+    ("added p50 ms", "added_p50_ms", ".3f"),
+    ("added p99 ms", "added_p99_ms", ".3f"),
+    ("first byte p50 ms", "first_byte_p50_ms", ".3f"),
+    ("CPU µs", "cpu_us", ".0f"),
+    ("MiB", "resident_mib", ".0f"),
+    ("× other", "times_per_second", ".1f"),
+)
+
+
+def _show(found: dict[str, Any]) -> None:
+    before, after = found["load"]
+    table = Table(
+        title=f"{found['seconds']:g} s each, {'a core for the gateway' if found['pinned'] else 'not pinned'}",
+        caption=f"load average before and after: {before:.2f}, {after:.2f}",
+    )
+    for name in ("case", "conn.", "to"):
+        table.add_column(name)
+    for name, _, _ in _COLUMNS:
+        table.add_column(name, justify="right")
+    for row in found["rows"]:
+        figures = [f"{row[key]:{form}}" if row.get(key) else "" for _, key, form in _COLUMNS]
+        table.add_row(row["case"], str(row["connections"]), row["target"], *figures)
+    Console().print(table)

@@ -1,0 +1,69 @@
+"""What is sent: every combination of size, stream and compression, at so many connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+from typing import Any
+
+from gateway.demo.corpus import prose
+from gateway.load.generator import request
+
+TARGET = "/v1/chat/completions"
+MODEL = "gpt-4o"
+N_BODIES = 16
+"""Different requests of a case, sent in turn: all of them have been seen before the clock runs."""
+
+Headers = Sequence[tuple[str, str]]
+
+SETTINGS: dict[str, Any] = {
+    "policies": [
+        {"name": "off", "match": {"header": {"x-bench": "off"}}, "mode": "off"},
+        {
+            "name": "on",
+            "params": {"rate": 0.5, "min_tokens": 50, "protect": {"head_tokens": 0, "tail_tokens": 0}},
+        },
+    ],
+    "compressor": {"deadline_ms": 20_000},
+}
+"""What `pith serve` is given besides its defaults, so that 1 KB is long enough to be compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table."""
+
+    body_bytes: int
+    is_streamed: bool
+    is_compressed: bool
+
+    @property
+    def name(self) -> str:
+        """As in the table."""
+        shape = "streamed" if self.is_streamed else "plain"
+        return f"{self.body_bytes // 1024} KB, {shape}, compression {'on' if self.is_compressed else 'off'}"
+
+    def requests(self, headers: Headers = (), model: str = MODEL) -> list[bytes]:
+        """As bytes on the wire."""
+        fields = [*headers, ("x-bench", "on" if self.is_compressed else "off")]
+        return [request(TARGET, self._body(number, model), fields) for number in range(N_BODIES)]
+
+    def _body(self, number: int, model: str) -> bytes:
+        random = Random(f"load {number}")  # noqa: S311  # the same texts on every machine, not secrets
+        text = prose("meeting", self.body_bytes // 4, random)
+        # The order matters to the bench's upstream: it looks for `stream` at the beginning.
+        body = {"stream": self.is_streamed, "model": model, "messages": [{"role": "user", "content": ""}]}
+        room = self.body_bytes - len(json.dumps(body))
+        body["messages"] = [{"role": "user", "content": text.replace("\n", " ").replace('"', "'")[:room]}]
+        return json.dumps(body).encode()
+
+
+def cases(body_bytes: Sequence[int]) -> list[Case]:
+    """All of them, the plain ones first."""
+    return [
+        Case(size, is_streamed, is_compressed)
+        for is_streamed, size, is_compressed in product((False, True), body_bytes, (False, True))
+    ]
