@@ -55,11 +55,12 @@ def tenant_of(credentials: Iterable[bytes], secret: Secret) -> str:
 
     The same key is the same tenant under either header; two different keys are a tenant of their own.
     """
-    keys = {_strip_scheme(credential) for credential in credentials} - {b""}
+    keys = {strip_scheme(credential) for credential in credentials} - {b""}
     return secret.keyed(b"tenant", *sorted(keys)).hex() if keys else ANONYMOUS
 
 
-def _strip_scheme(credential: bytes) -> bytes:
+def strip_scheme(credential: bytes) -> bytes:
+    """A credential without the word `Bearer` before it."""
     scheme, _, key = credential.strip().partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else credential.strip()
 

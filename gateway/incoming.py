@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from gateway.access.principal import Principal
 from gateway.client import raw_target
-from gateway.hashing import Secret, tenant_of
+from gateway.hashing import Secret
+from gateway.headers import CREDENTIALS
 from gateway.types import RawHeaders
 from policies.match import header_map
-
-_CREDENTIALS = (b"authorization", b"x-api-key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,28 @@ class Incoming:
     """Path and query as they arrived, byte for byte."""
     raw_headers: RawHeaders = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    tenant: str
-    """Whose cache entries it may use: the keyed hash of its credential."""
+    principal: Principal
+    """Who asks: a caller with a key of its own until `Gate.admit` has looked."""
 
     @classmethod
     def of(cls, scope: Scope, secret: Secret) -> Incoming:
-        """Read an ASGI scope."""
+        """Read an ASGI scope; that of a WebSocket begins with a GET."""
         raw_headers: RawHeaders = list(scope["headers"])
         return cls(
-            method=scope["method"],
+            method=scope.get("method", "GET"),
             path=scope["path"],
             target=raw_target(scope),
             raw_headers=raw_headers,
             headers=header_map(raw_headers),
-            tenant=tenant_of((value for name, value in raw_headers if name in _CREDENTIALS), secret),
+            principal=Principal.of_credentials(
+                (value for name, value in raw_headers if name in CREDENTIALS), secret
+            ),
         )
+
+    @property
+    def tenant(self) -> str:
+        """Whose cache entries it may use."""
+        return self.principal.tenant
 
     @property
     def is_encoded(self) -> bool:

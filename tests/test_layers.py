@@ -29,7 +29,8 @@ PLACES = {
     "httpx_aiohttp": HTTP_PLACES,
     "aiohttp": HTTP_PLACES,
     "redis": ("gateway/cache/redis.py",),
-    "sqlalchemy": ("gateway/ledger/",),
+    "sqlalchemy": ("gateway/ledger/", "gateway/access/store.py"),
+    "limits": ("gateway/access/",),
     "litellm": ("gateway/upstreams/litellm.py",),
 }
 """Third-party package to the files and folders that may import it. (To find a package's files, ask

@@ -1,0 +1,55 @@
+"""A key bound to models: the body is read before the request goes anywhere, and says which models it uses.
+
+What goes on afterwards is the same bytes. A request whose model cannot be read is refused: a body that is no
+JSON (a multipart upload), one that is compressed or over the limit, one without `model`. GET, HEAD, DELETE
+and OPTIONS without a body use no model; a realtime session names its own in the query.
+"""
+
+from __future__ import annotations
+
+from starlette.types import Message, Receive
+
+from gateway.access.keys import VirtualKey
+from gateway.access.scopes import (
+    BODILESS_METHODS,
+    check_models,
+    check_query,
+    read_models,
+    unchecked,
+)
+from gateway.client import read_body
+from gateway.incoming import Incoming
+from gateway.offload import Offload
+
+
+async def bind_to_models(incoming: Incoming, receive: Receive, limit: int, offload: Offload) -> Receive:
+    """What to read the request from. Raises Refusal (403), and ClientGone when the client leaves."""
+    key = incoming.principal.key
+    if key is None or key.models is None:
+        return receive
+    check_query(key, incoming.target)
+    body = await read_body(receive, limit)
+    if not isinstance(body, bytes):
+        raise unchecked(f"its body is longer than {limit} bytes")
+    if body or incoming.method not in BODILESS_METHODS:
+        if incoming.is_encoded:
+            raise unchecked("its body is compressed")
+        check_models(key, await offload(len(body), read_models, body))
+    return _replayed(body, receive)
+
+
+def bind_upgrade(incoming: Incoming) -> None:
+    """The same for an upgrade to a WebSocket, which has no body. Raises Refusal (403)."""
+    key: VirtualKey | None = incoming.principal.key
+    if key is not None and key.models is not None:
+        check_query(key, incoming.target, is_required=True)
+
+
+def _replayed(body: bytes, rest: Receive) -> Receive:
+    """The body in one piece, then whatever the client does next."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await rest()
+
+    return receive

@@ -1,0 +1,107 @@
+"""The gate every request passes before anything is done for it: who asks, and may they.
+
+Access control fails closed: what cannot be checked is refused. Callers with keys of their own are for the
+upstream to check, unless `require_keys` is set. An unknown key, a wrong one, a revoked one and an expired one
+get the same answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from gateway.access.counters import Counters
+from gateway.access.credentials import CONFLICT, find_virtual_key, has_conflict
+from gateway.access.principal import Principal
+from gateway.access.ring import HOLD_S, KeyRing, StaleKeys
+from gateway.access.scopes import check_path
+from gateway.errors import ConfigError
+from gateway.incoming import Incoming
+from gateway.refusal import Refusal
+from gateway.types import Entry, Ledger
+
+INVALID: Final = (
+    "no valid key: send one that `pith keys create` made, as `Authorization: Bearer` or in x-api-key"
+)
+STALE: Final = "virtual keys cannot be checked just now, since the key store does not answer: try again later"
+STALE_RETRY_S: Final = 5
+
+logger = logging.getLogger(__name__)
+
+
+class Gate:
+    """Admits requests, and counts what they have used."""
+
+    def __init__(self, ring: KeyRing, counters: Counters, *, requires_keys: bool) -> None:
+        self._ring = ring
+        self._counters = counters
+        self._requires_keys = requires_keys
+        self._counting: set[asyncio.Task[None]] = set()
+
+    async def admit(self, incoming: Incoming) -> Incoming:
+        """The request, with who asks. Raises Refusal: 401, 403, 429, or 503 where nobody can know."""
+        credential = find_virtual_key(incoming.raw_headers, incoming.target)
+        if credential is None:
+            if not self._requires_keys:
+                return incoming
+            conflicts = has_conflict(incoming.raw_headers)
+            raise Refusal(401, "invalid_api_key", CONFLICT if conflicts else INVALID)
+        try:
+            key = self._ring.find(credential)
+        except StaleKeys as error:
+            raise Refusal(503, "key_store_unavailable", STALE, retry_after_s=STALE_RETRY_S) from error
+        if key is None:
+            raise Refusal(401, "invalid_api_key", INVALID)
+        check_path(key, incoming.path)
+        await self._counters.admit(key)
+        return replace(incoming, principal=Principal.of_key(key))
+
+    def settle(self, principal: Principal, entry: Entry) -> None:
+        """Count what an answer has used, without waiting for it."""
+        key, usage = principal.key, entry.usage
+        if key is None or usage is None:
+            return
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        task = asyncio.create_task(self._counters.add(key, tokens, entry.cost_usd or 0.0), name="counting")
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+
+    @property
+    def troubles(self) -> tuple[tuple[str, str | None], ...]:
+        """What is degraded, by name."""
+        return ("keys", self._ring.degraded), ("limits", self._counters.degraded)
+
+    async def open(self, ledger: Ledger) -> None:
+        """Copy the store, and begin the counts of this day and month with what the ledger holds."""
+        await asyncio.to_thread(self._ring.refresh)
+        budgeted = {key.id: key for key in self._ring.keys if key.has_budget}
+        if not budgeted:
+            return
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        begins: dict[Literal["day", "month"], datetime] = {"day": midnight, "month": midnight.replace(day=1)}
+        try:
+            for unit, since in begins.items():
+                for row in await ledger.report(group_by="key_id", since=since.timestamp()):
+                    if (key := budgeted.get(row.group)) is not None:
+                        await self._counters.recall(key, unit, row.cost_usd)
+        except ConfigError as error:
+            logger.error("budgets begin at nothing, the ledger cannot be read: %s", error)
+
+    async def watch(self, poll_s: float) -> None:
+        """Copy the store again and again; say in the log when that fails and when it is well again."""
+        trouble: str | None = None
+        while True:
+            await asyncio.sleep(poll_s)
+            await asyncio.to_thread(self._ring.refresh)
+            before, trouble = trouble, self._ring.degraded
+            if trouble and trouble != before:
+                logger.error("virtual keys hold for %g s as they are: %s", HOLD_S, trouble)
+            elif before and not trouble:
+                logger.info("the key store answers again")
+
+    async def aclose(self) -> None:
+        """Finish counting."""
+        await asyncio.gather(*self._counting, return_exceptions=True)
