@@ -68,7 +68,14 @@ def strings(node: ast.AST | None) -> set[str]:
 def response_headers() -> set[str]:
     decision = Decision(policy="p", variant="v", assigned="on")
     plan = Plan(
-        b"", skip="short", decision=decision, origin_tokens=2, compressed_tokens=1, cache="hit", tokenizer="t"
+        b"",
+        skip="short",
+        decision=decision,
+        origin_tokens=2,
+        compressed_tokens=1,
+        cache="hit",
+        response_cache="miss",
+        tokenizer="t",
     )
     return {name.decode() for name, _ in plan.headers("pith-1", b"read;dur=1")}
 
@@ -119,7 +126,7 @@ def log_fields() -> set[str]:
     record = logging.LogRecord("gateway.requests", logging.INFO, __file__, 1, "request", None, None)
     record.entry = Entry("pith-1", 0.0, "/", 200)
     fault = logging.LogRecord("gateway", logging.ERROR, __file__, 1, "fault", None, _caught())
-    return {name for line in (record, fault) for name in json.loads(JsonLines().format(line))}
+    return {name for line in (record, fault) for name in json.loads(JsonLines(1).format(line))}
 
 
 def _caught() -> Any:

@@ -65,6 +65,7 @@ def written(folder: Path, log: io.StringIO) -> dict[str, str]:
         str(file): file.read_bytes().decode("latin-1") for file in folder.iterdir() if file.suffix != ".yaml"
     }
     assert any("ledger.db" in name for name in files)
+    logging.getLogger().handlers[0].flush()
     assert '"event"' in log.getvalue()
     return {**files, "log": log.getvalue()}
 

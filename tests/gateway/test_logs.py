@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.logs import MAX_EVENT_CHARS, MAX_FIELD_CHARS, JsonLines, configure
-from gateway.types import Entry
+from gateway.types import Entry, Usage
 
 FIELDS = {"at", "level", "logger", "event"}
 
@@ -61,14 +61,34 @@ def test_an_entry_is_told_by_its_listed_fields() -> None:
         created_at=0.0,
         path="/v1/chat/completions",
         status=200,
-        key_id="canary",
-        conversation="canary",
+        key_id="k1",
+        team="search",
+        conversation="c0ffee",
+        policy_version="canary",
+        tokenizer="canary",
         model="gpt-4o",
-        timing_ms={"total": 1.5},
+        usage=Usage(100, 7, cached_tokens=64),
+        timing_ms={"read": 0.5, "total": 1.5},
     )
-    said = line("request", entry=entry)
-    assert (said["id"], said["model"], said["status"], said["ms"]) == ("pith-1", "gpt-4o", 200, 1.5)
+    said = line("request", entry=entry, upstream="openai")
+    assert (said["id"], said["model"], said["status"]) == ("pith-1", "gpt-4o", 200)
+    assert (said["upstream"], said["key_id"], said["team"]) == ("openai", "k1", "search")
+    assert said["conversation"] == "c0ffee"
+    assert (said["prompt_tokens"], said["completion_tokens"], said["cached_tokens"]) == (100, 7, 64)
+    assert (said["ms"], said["stage_ms"]) == (1.5, {"read": 0.5})
     assert "canary" not in json.dumps(said)
+
+
+def test_what_is_not_known_is_null() -> None:
+    said = line("request", entry=Entry(id="pith-1", created_at=0.0, path="/", status=499))
+    assert said["upstream"] is said["prompt_tokens"] is said["ms"] is None
+    assert said["stage_ms"] == {}
+
+
+def test_a_worker_tells_its_number() -> None:
+    record = logging.LogRecord("gateway.x", logging.INFO, __file__, 1, "hello", (), None)
+    assert json.loads(JsonLines(worker=3).format(record))["worker"] == 3
+    assert "worker" not in json.loads(JsonLines().format(record))
 
 
 def test_something_else_called_entry_is_not_told() -> None:
@@ -78,7 +98,7 @@ def test_something_else_called_entry_is_not_told() -> None:
 @given(st.text(), st.text())
 def test_any_name_makes_one_short_line(name: str, message: str) -> None:
     entry = Entry(id="pith-1", created_at=0.0, path="/" + name * 100, status=200, model=name * 1000)
-    said = line("%s", message * 1000, entry=entry)
+    said = line("%s", message * 1000, entry=entry, upstream="openai")
     assert max(len(said["model"]), len(said["path"])) <= MAX_FIELD_CHARS
     assert len(said["event"]) <= MAX_EVENT_CHARS
 
@@ -95,8 +115,18 @@ def root() -> Iterator[logging.Logger]:
 def test_configured_every_logger_writes_such_lines(root: logging.Logger) -> None:
     stream = io.StringIO()
     configure(stream)
-    configure(stream)
+    writer = configure(stream, "info")
     logging.getLogger("somebody.else").warning("hello")
     logging.getLogger("somebody.else").debug("canary")
+    writer.flush()
     [said] = map(json.loads, stream.getvalue().splitlines())
     assert (said["logger"], said["event"]) == ("somebody.else", "hello")
+
+
+def test_lines_below_the_level_are_left_out(root: logging.Logger) -> None:
+    stream = io.StringIO()
+    writer = configure(stream, "warning")
+    logging.getLogger("gateway.requests").info("request")
+    logging.getLogger("gateway").warning("told")
+    writer.flush()
+    assert [json.loads(told)["event"] for told in stream.getvalue().splitlines()] == ["told"]
