@@ -8,7 +8,6 @@ the break too.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +16,16 @@ from typing import Protocol
 from starlette.types import Receive, Send
 
 from gateway.client import ClientWatch
-from gateway.errors import ClientGone, UpstreamBroken, UpstreamError, UpstreamTimeout
+from gateway.errors import ClientGone, UpstreamBroken, UpstreamError
 from gateway.headers import response_headers, without
+from gateway.refusal import Refusal, refuse
 from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
 
 CLIENT_GONE = 499
 """Status on record when the client left before one was sent."""
+
+RETRY_S = 1
+"""What a client is told to wait after an upstream's failure of which nothing more is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +117,9 @@ class _Answer:
 
     async def fail(self, error: UpstreamError) -> None:
         """Answer for an upstream that did not."""
-        is_timeout = isinstance(error, UpstreamTimeout)
-        self._status = 504 if is_timeout else 502
-        code = "upstream_timeout" if is_timeout else "upstream_unavailable"
-        shape = {"message": str(error), "type": "api_error", "param": None, "code": code}  # OpenAI's
-        body = json.dumps({"error": shape}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._send(
-            {"type": "http.response.start", "status": self._status, "headers": [*headers, *self._added]}
-        )
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        self._status = error.status
+        refusal = Refusal(error.status, error.code, str(error), error.retry_after_s or RETRY_S)
+        await refuse(self._send, refusal, list(self._added))
         self._is_complete = True
 
     def outcome(self) -> Outcome:

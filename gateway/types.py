@@ -18,6 +18,8 @@ class UpstreamRequest:
     target: bytes
     headers: RawHeaders
     body: bytes | AsyncIterator[bytes]
+    upgrade: bytes | None = None
+    """The protocol the client asks to switch to; the upstream may (101) or may not."""
 
 
 @dataclass(slots=True)

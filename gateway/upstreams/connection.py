@@ -7,6 +7,7 @@ every wait may be cancelled; whoever gives up an exchange closes the connection.
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import cast
 
 from gateway.upstreams.wire import AnswerReader, MalformedAnswer
@@ -29,15 +30,30 @@ class Connection(asyncio.Protocol):
         self._writer: asyncio.Future[None] | None = None
         self._is_write_paused = False
         self._is_read_paused = False
+        self.n_exchanges = 0
+        """Begun so far."""
 
     @property
     def is_open(self) -> bool:
         """Whether another request could be written."""
         return self._fault is None and not self._transport.is_closing()
 
-    def begin(self, *, is_bodiless: bool) -> AnswerReader:
+    @property
+    def is_quiet(self) -> bool:
+        """Open, and nothing waits to be read: the upstream has not closed it by now, as far as is known here.
+
+        The event loop may not have come to it yet; asking the system takes 2 us.
+        """
+        if not self.is_open:
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def begin(self, *, is_bodiless: bool, may_upgrade: bool = False) -> AnswerReader:
         """Start an exchange; the reader holds what has arrived of the answer."""
-        self._answer = AnswerReader(is_bodiless=is_bodiless)
+        self.n_exchanges += 1
+        self._answer = AnswerReader(is_bodiless=is_bodiless, may_upgrade=may_upgrade)
         return self._answer
 
     def end(self) -> bool:
@@ -58,6 +74,17 @@ class Connection(asyncio.Protocol):
         else:
             self.write(head)
             self.write(body)
+
+    def hand_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
+        """Leave the socket to another protocol, first with what has arrived, and its end if that has too."""
+        rest = self._answer.take() if self._answer is not None else b""
+        self._transport.set_protocol(successor)
+        if rest:
+            successor.data_received(rest)
+        if self._fault is not None:
+            successor.connection_lost(None)
+        self._resume_reading()
+        return self._transport
 
     async def drain(self) -> None:
         """Wait for room to write, or for the end of the connection."""

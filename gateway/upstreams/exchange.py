@@ -1,7 +1,8 @@
 """One request and its answer over one connection, with time limits.
 
 The body is uploaded while the answer is awaited, for an upstream may answer early. An exchange that ends any
-other way than with a whole answer to a whole request closes its connection; closing never waits.
+other way than with a whole answer to a whole request closes its connection; closing never waits. Where the
+upstream switches protocols, the connection can be taken over; it is closed with the exchange.
 """
 
 from __future__ import annotations
@@ -26,8 +27,15 @@ class Timeouts:
     """From the end of the request to the head of the answer; as patient as the OpenAI SDK."""
     idle_s: float = 300.0
     """Between two reads of an answer, and until the upstream takes the next piece of an upload."""
-    keep_s: float = 15.0
-    """How long an unused connection is kept."""
+    queue_s: float = 2.0
+    """For a turn, where as much is under way as the upstream is given at once."""
+    keep_s: float = 4.0
+    """How long an unused connection is kept: shorter than uvicorn, Node.js and others keep it (5 s), so that
+    none is closed by them just when a request is on its way."""
+
+
+class StaleConnection(UpstreamError):
+    """A kept connection was closed by the upstream before any byte of an answer came."""
 
 
 @dataclass(slots=True)
@@ -35,6 +43,10 @@ class HttpResponse(UpstreamResponse):
     """An answer whose connection is still held by its exchange."""
 
     exchange: Exchange
+
+    def take_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
+        """After a 101: hand the connection to `successor`, beginning with what came behind the head."""
+        return self.exchange.hand_over(successor)
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the answer was not read to its end."""
@@ -50,15 +62,19 @@ class Exchange:
         timeouts: Timeouts,
         *,
         upstream: str,
-        is_bodiless: bool,
-        keep: Callable[[Connection], None],
+        is_bodiless: bool = False,
+        may_upgrade: bool = False,
+        ended: Callable[[Connection | None], None],
     ) -> None:
-        """`upstream` is what errors call it; `keep` takes a connection fit for the next exchange."""
+        """`upstream` is what errors call it.
+
+        `ended` is called once, with the connection if it is fit for the next exchange.
+        """
         self._connection = connection
         self._timeouts = timeouts
         self._name = f"upstream {upstream!r}"
-        self._keep = keep
-        self._answer = connection.begin(is_bodiless=is_bodiless)
+        self._ended = ended
+        self._answer = connection.begin(is_bodiless=is_bodiless, may_upgrade=may_upgrade)
         self._upload: asyncio.Task[None] | None = None
         self._is_over = False
 
@@ -80,7 +96,9 @@ class Exchange:
             raise UpstreamTimeout(f"{self._name} was silent for {limit_s:g} s; no answer came") from error
         except (MalformedAnswer, OSError) as error:
             self.close()
-            raise UpstreamError(f"{self._name} gave no answer: {_what(error)}") from error
+            is_stale = self._connection.n_exchanges > 1 and not self._answer.has_begun
+            kind = StaleConnection if is_stale else UpstreamError
+            raise kind(f"{self._name} gave no answer: {_what(error)}") from error
         except BaseException:  # a cancellation above all: it goes on, the connection does not stay open
             self.close()
             raise
@@ -95,9 +113,14 @@ class Exchange:
         if self._upload is not None:
             self._upload.cancel()
         if self._connection.end() and is_whole:
-            self._keep(self._connection)
+            self._ended(self._connection)
         else:
             self._connection.abort()
+            self._ended(None)
+
+    def hand_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
+        """Leave the connection to another protocol, until the exchange is closed."""
+        return self._connection.hand_over(successor)
 
     def __aiter__(self) -> Exchange:
         return self

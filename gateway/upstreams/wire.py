@@ -59,32 +59,48 @@ def request_head(method: str, target: bytes, headers: RawHeaders) -> bytes:
 
 
 class AnswerReader:
-    """Reads the one final answer to a request; interim answers (1xx) are read over."""
+    """Reads the one final answer to a request; interim answers (1xx) are read over.
 
-    def __init__(self, *, is_bodiless: bool = False) -> None:
+    A 101 to a request that asked for it is final: what follows is another protocol's, and `take`n as it is.
+    """
+
+    def __init__(self, *, is_bodiless: bool = False, may_upgrade: bool = False) -> None:
         """`is_bodiless` for the answer to HEAD, whose length describes a body that does not come."""
         self.status = 0
         self.headers: RawHeaders = []
         self.has_head = False
         self.is_complete = False
+        self.is_upgraded = False
         self.is_reusable = False
         """Whether the connection may serve another request; false until the answer is complete."""
         self.n_buffered = 0
         self._is_bodiless = is_bodiless
+        self._may_upgrade = may_upgrade
         self._is_interim = False
         self._ends_at_eof = False
         self._n_head_bytes = 0
         self._body: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any byte has come."""
+        return self._n_head_bytes > 0
+
     def feed(self, data: bytes) -> None:
         """Take in bytes as they arrived."""
+        if self.is_upgraded:
+            self._add(data)
+            return
         if not self.has_head:
             self._n_head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise MalformedAnswer("protocol switched unasked") from error
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._may_upgrade:
+                raise MalformedAnswer("protocol switched unasked") from upgrade
+            self.has_head = self.is_upgraded = True
+            self._add(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self.is_reusable = False
             if not self.is_complete:
@@ -123,6 +139,8 @@ class AnswerReader:
         self.status = self._parser.get_status_code()
         if self.status < 200:
             self._is_interim = True
+            if self.status == 101 and self._may_upgrade:
+                return  # the parser goes on to say HttpParserUpgrade, or that no protocol was named
             self.headers.clear()
             return
         if self.status > 599:
@@ -139,14 +157,17 @@ class AnswerReader:
         if self.is_complete:  # bytes behind the end: nobody's answer
             self.is_reusable = False
             return
-        self._body.append(body)
-        self.n_buffered += len(body)
+        self._add(body)
 
     def on_message_complete(self) -> None:
         if self._is_interim:
             self._is_interim = False
         elif not self.is_complete:
             self._complete()
+
+    def _add(self, data: bytes) -> None:
+        self._body.append(data)
+        self.n_buffered += len(data)
 
     def _complete(self) -> None:
         self.is_complete = True
