@@ -6,10 +6,13 @@ so each is atomic.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+RENEW_SHARE = 0.25
+"""Of its TTL: how long an entry may go on living here before it is renewed where it came from."""
 ENTRY_OVERHEAD = 256
 """Bytes an entry costs besides key and value, measured on CPython 3.11 (see the test)."""
 
@@ -19,6 +22,8 @@ class _Kept:
     value: bytes
     ttl_s: float
     expires_at: float
+    renewed_at: float
+    """When it was last written or renewed in the store behind this one, if there is one."""
 
 
 class MemoryCache:
@@ -31,6 +36,8 @@ class MemoryCache:
         self._clock = clock
         self._entries: OrderedDict[bytes, _Kept] = OrderedDict()
         self._size = 0
+        self._doubted_at = -math.inf
+        """Renewals before this count for nothing."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -45,8 +52,11 @@ class MemoryCache:
         now = self._clock()
         return [self._find(key, now) for key in keys]
 
-    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
-        """Store unless there is a value; returns what is stored, or `value` if it is too large to be."""
+    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float, *, age_s: float = 0.0) -> bytes:
+        """Store unless there is a value; returns what is stored, or `value` if it is too large to be.
+
+        `age_s` is how long ago the value was written to the store behind this one.
+        """
         now = self._clock()
         found = self._find(key, now)
         if found is not None:
@@ -54,9 +64,26 @@ class MemoryCache:
         cost = _cost(key, value)
         if cost <= self._max_bytes:
             self._make_room(cost, now)
-            self._entries[key] = _Kept(value, ttl_s, now + ttl_s)
+            self._entries[key] = _Kept(value, ttl_s, now + ttl_s, now - age_s)
             self._size += cost
         return value
+
+    def take_due(self, keys: Iterable[bytes]) -> dict[bytes, float]:
+        """Those of the keys that are due in the store behind, with their TTLs; they count as renewed now."""
+        now = self._clock()
+        due = {}
+        for key in keys:
+            kept = self._entries.get(key)
+            if kept is not None and (
+                kept.renewed_at + RENEW_SHARE * kept.ttl_s <= now or kept.renewed_at < self._doubted_at
+            ):
+                kept.renewed_at = now
+                due[key] = kept.ttl_s
+        return due
+
+    def doubt_renewals(self) -> None:
+        """The store behind may have lost everything: every entry is due when it is next used."""
+        self._doubted_at = self._clock()
 
     def _find(self, key: bytes, now: float) -> bytes | None:
         kept = self._entries.get(key)
