@@ -1,6 +1,9 @@
-"""What is known of a text before any score: it depends on the text and the parameters alone.
+"""What is known of a text before any score: what was found in it, and what its words cost in target tokens.
 
-short? → words → protected → structured? → forced
+    count → short? → find → weigh → protect head and tail
+
+What is found (`compressor.findings`) does not depend on the tokenizer: where it is known already, it is
+handed to `weigh` and `conclude`.
 """
 
 from __future__ import annotations
@@ -11,14 +14,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from compressor import keep, marks
+from compressor import marks
+from compressor.findings import Findings, Found, find
 from compressor.layout import Layout
 from compressor.params import CompressionParams
-from compressor.segments import is_structured, segments
 from compressor.spans import protected_mask
-from compressor.tokens import counter
+from compressor.tokens import Tokens, counter
 from compressor.types import Bools, Compressed, Ints, SkipReason, Span, Words
-from compressor.words import split
 
 ENGINE_EPOCH = "1"
 """Names the byte behaviour of words, keep, select and render: raised when golden bytes change, only then.
@@ -42,26 +44,64 @@ class Analysis:
     layout: Layout
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """What a text and its words, shape [n], cost in target tokens."""
+
+    origin_tokens: int
+    of_words: Ints
+
+
 Outcome: TypeAlias = Analysis | Compressed
 """An analysis, or a finished result when the text is to be left whole."""
 
 
 def analyse(text: str, params: CompressionParams, regions: tuple[marks.Region, ...] = ()) -> Outcome:
     """All that needs no scores."""
-    count = counter(params.tokenizer)
-    words = split(text)
-    origin_tokens, weights = count.weigh(text, words)
-    if origin_tokens < params.min_tokens or not len(words):
-        return left_whole(text, origin_tokens, "short")
-    spans = tuple(segments(text, words, params.protect))
-    if params.structure_guard and is_structured(text, words, spans):
-        return left_whole(text, origin_tokens, "structured")
-    spans += tuple(_kept_regions(words, regions))
-    protected = protected_mask(words, spans) | _head_and_tail(weights, origin_tokens, params)
+    tokens = counter(params.tokenizer).encode(text)
+    if len(tokens) < params.min_tokens:
+        return left_whole(text, len(tokens), "short")
+    found = find(text, params)
+    return conclude(text, params, found, weigh(found, tokens, params), regions)
+
+
+def weigh(found: Found, tokens: Tokens, params: CompressionParams) -> Weights:
+    """The weights of a text's words, from its tokens."""
+    if not isinstance(found, Findings):
+        return Weights(len(tokens), np.empty(0, np.int32))
+    return Weights(len(tokens), counter(params.tokenizer).weigh(tokens, found.words))
+
+
+def conclude(
+    text: str,
+    params: CompressionParams,
+    found: Found,
+    weights: Weights,
+    regions: tuple[marks.Region, ...] = (),
+) -> Outcome:
+    """The analysis of a text that is not too short, from what was found in it and what its words weigh."""
+    if not isinstance(found, Findings):
+        return left_whole(text, weights.origin_tokens, found)
+    words, spans, protected = found.words, found.protected_spans, found.protected
+    if regions:
+        marked = tuple(_kept_regions(words, regions))
+        spans += marked
+        protected = protected | protected_mask(words, marked)
+    if params.protect.head_tokens or params.protect.tail_tokens:
+        protected = protected | _head_and_tail(weights, params)
     if protected.all():
-        return left_whole(text, origin_tokens, "short")
-    forced = keep.forced(text, words, params)
-    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, regions, Layout.of(words))
+        return left_whole(text, weights.origin_tokens, "short")
+    return Analysis(
+        text,
+        words,
+        weights.of_words,
+        weights.origin_tokens,
+        spans,
+        protected,
+        found.forced,
+        regions,
+        found.layout,
+    )
 
 
 def _kept_regions(words: Words, regions: tuple[marks.Region, ...]) -> Iterator[Span]:
@@ -72,11 +112,11 @@ def _kept_regions(words: Words, regions: tuple[marks.Region, ...]) -> Iterator[S
             yield int(words.starts[inside[0]]), int(words.ends[inside[-1]])
 
 
-def _head_and_tail(weights: Ints, origin_tokens: int, params: CompressionParams) -> Bools:
+def _head_and_tail(weights: Weights, params: CompressionParams) -> Bools:
     """Words that start within the head's tokens or end within the tail's."""
-    upto = np.cumsum(weights)
-    is_head: Bools = upto - weights < params.protect.head_tokens
-    is_tail: Bools = upto > origin_tokens - params.protect.tail_tokens
+    upto = np.cumsum(weights.of_words)
+    is_head: Bools = upto - weights.of_words < params.protect.head_tokens
+    is_tail: Bools = upto > weights.origin_tokens - params.protect.tail_tokens
     return is_head | is_tail
 
 

@@ -61,13 +61,14 @@ def compress(text: str, params: CompressionParams, scorer: Scorer, laps: Laps) -
 
 def _analyse(text: str, params: CompressionParams, laps: Laps) -> Analysis:
     words = laps.time("words", split, text)
-    origin_tokens, weights = laps.time("weights", counter(params.tokenizer).weigh, text, words)
+    tokens = laps.time("weights", counter(params.tokenizer).encode, text)
+    weights = laps.time("weights", counter(params.tokenizer).weigh, tokens, words)
     spans = tuple(laps.time("segments", segments, text, words, params.protect))
     laps.time("segments", is_structured, text, words, spans)
     protected = laps.time("keep", protected_mask, words, spans)
     forced = laps.time("keep", keep.forced, text, words, params)
     layout = laps.time("layout", Layout.of, words)
-    return Analysis(text, words, weights, origin_tokens, spans, protected, forced, (), layout)
+    return Analysis(text, words, weights, len(tokens), spans, protected, forced, (), layout)
 
 
 def _score(text: str, words: Words, scorer: Scorer, laps: Laps) -> Scores:

@@ -11,11 +11,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.types import Codes, Hashes
+Codes: TypeAlias = NDArray[np.uint32]
+"""Code points of a text, one an element."""
+Hashes: TypeAlias = NDArray[np.uint64]
+Inside: TypeAlias = NDArray[np.uint8]
 
 BASE = 0x9E3779B97F4A7C15
 """Odd 64-bit multiplier of the word hash."""
@@ -190,10 +194,10 @@ def folded(codes: Codes) -> Codes:
     return np.where(codes < _TABLE_SIZE, fold[np.minimum(codes, _TABLE_SIZE - 1)], codes).astype(np.uint32)
 
 
-def hash_spans(codes: Codes, starts: NDArray[np.int32], is_gap: NDArray[np.bool_]) -> Hashes:
-    """Hash of each word from its start to the next one's, characters flagged `is_gap` left out.
+def hash_spans(codes: Codes, starts: NDArray[np.int32], inside: Inside | None = None) -> Hashes:
+    """Hash of each word from its start to the next one's, characters where `inside` is 0 left out.
 
-    Gaps stand at the end of a word's stretch, so they do not shift the positions of its characters.
+    Those stand at the end of a word's stretch, so they do not shift the positions of its characters.
     """
     if not len(starts):
         return np.empty(0, np.uint64)
@@ -204,8 +208,17 @@ def hash_spans(codes: Codes, starts: NDArray[np.int32], is_gap: NDArray[np.bool_
     np.cumsum(positions, out=positions)
     terms = folded(codes[begin:]).astype(np.uint64)
     terms *= _powers().take(positions, mode="wrap")
-    terms[is_gap[begin:]] = 0
+    if inside is not None:
+        terms *= inside[begin:]
     return np.add.reduceat(terms, starts - begin)
+
+
+def inside_of(n: int, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Inside:
+    """1 for each of `n` characters that lies in one of the spans, else 0."""
+    edges = np.zeros(n + 1, np.uint8)
+    edges[starts] = 1
+    edges[ends] -= 1  # one less than 0 is 255, and the sum wraps back
+    return np.cumsum(edges[:n], dtype=np.uint8)
 
 
 def hash_words(words: Sequence[str]) -> Hashes:
@@ -214,7 +227,7 @@ def hash_words(words: Sequence[str]) -> Hashes:
     starts = np.zeros(len(words), np.int32)
     np.cumsum(lengths[:-1], out=starts[1:])
     codes = codes_of("".join(words))
-    return hash_spans(codes, starts, np.zeros(len(codes), np.bool_))
+    return hash_spans(codes, starts)
 
 
 def hash_word(word: str) -> int:

@@ -41,7 +41,7 @@ def _heads(words: Words, at: Positions, lengths: Positions) -> Hashes:
     """Hash of so many characters at the beginning of each word, as if they were a word."""
     starts = np.cumsum(lengths) - lengths
     inside = np.arange(lengths.sum()) + np.repeat(words.starts[at] - starts, lengths)
-    return hash_spans(words.codes[inside], starts.astype(np.int32), np.zeros(len(inside), np.bool_))
+    return hash_spans(words.codes[inside], starts.astype(np.int32))
 
 
 def romans(words: Words) -> Positions:

@@ -164,7 +164,7 @@ def parse_frequency(data: bytes) -> FrequencyTable:
     codes = codes_of(" ".join(words for _, _, words in rows))
     is_gap = codes == ord(" ")
     starts = np.flatnonzero(np.append(True, is_gap[:-1])).astype(np.int32)
-    mixed = _mixed(hash_spans(codes, starts, is_gap))
+    mixed = _mixed(hash_spans(codes, starts, (~is_gap).astype(np.uint8)))
     order = np.argsort(mixed)
     ordered = mixed[order]
     is_first = np.append(True, ordered[1:] != ordered[:-1])

@@ -10,12 +10,16 @@ import importlib.util
 import os
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import tiktoken
 from numpy.typing import NDArray
 
 from compressor.types import Codes, Ints, Words
+
+Tokens: TypeAlias = NDArray[np.uint32]
+"""Ids of a text's tokens in one encoding."""
 
 DEFAULT_ENCODING = "o200k_base"
 _AVAILABLE = ("o200k_base", "cl100k_base", "p50k_base", "o200k_harmony")
@@ -52,7 +56,7 @@ class TokenCounter:
 
     def count(self, text: str) -> int:
         """Tokens in `text`."""
-        return len(self._encode(text))
+        return len(self.encode(text))
 
     def estimate(self, text: str) -> int:
         """As `count`, but of a long text from its beginning and middle: where there is no time to count."""
@@ -62,26 +66,26 @@ class TokenCounter:
         sample = text[:SAMPLE_CHARACTERS] + text[middle : middle + SAMPLE_CHARACTERS]
         return round(self.count(sample) * len(text) / len(sample))
 
-    def weigh(self, text: str, words: Words) -> tuple[int, Ints]:
-        """Tokens in `text`, and how many of them end inside each word or the gap before it, shape [n].
+    def weigh(self, tokens: Tokens, words: Words) -> Ints:
+        """How many of a text's tokens end inside each of its words or the gap before it, shape [n].
 
         Weights sum to the count, but for tokens of white space after the last word.
         """
-        tokens = self._encode(text)
         token_ends = np.cumsum(self._lengths[tokens])
         words_upto = np.searchsorted(token_ends, _byte_offsets(words.codes, words.ends), side="right")
-        return len(tokens), np.diff(words_upto, prepend=0).astype(np.int32)
+        return np.diff(words_upto, prepend=0).astype(np.int32)
 
-    def _encode(self, text: str) -> NDArray[np.uint32]:
+    def encode(self, text: str) -> Tokens:
+        """The tokens of `text`."""
         try:
             return self._encoding.encode_to_numpy(text, disallowed_special=())
         except UnicodeEncodeError:  # a lone surrogate: counted as U+FFFD, which is as long in UTF-8
-            return self._encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+            return self.encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         except ValueError:  # a megabyte of blanks overflows the stack of tiktoken's regular expressions
             if len(text) <= _PIECE:
                 raise
             pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
-            return np.concatenate([self._encode(piece) for piece in pieces])
+            return np.concatenate([self.encode(piece) for piece in pieces])
 
 
 def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:

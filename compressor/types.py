@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.chars import Codes as Codes
+from compressor.chars import Hashes as Hashes
+from compressor.chars import hash_spans, inside_of
 from compressor.params import CompressionParams
 
 Span: TypeAlias = tuple[int, int]
@@ -22,9 +26,6 @@ Spans: TypeAlias = NDArray[np.int32]
 
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int32]
-Codes: TypeAlias = NDArray[np.uint32]
-"""Code points of a text, one an element."""
-Hashes: TypeAlias = NDArray[np.uint64]
 Scores: TypeAlias = NDArray[np.uint16]
 """Score per word on the grid k / 4096, k in 0 … 4096; higher is kept sooner."""
 
@@ -39,23 +40,29 @@ SkipReason: TypeAlias = Literal[
 CacheState: TypeAlias = Literal["hit", "miss"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Words:
     """The words of one text, in order, and what vectorised rules need to know about each.
 
     The gap before word i is `text[ends[i-1]:starts[i]]` (from 0 for the first): white space without
     newlines. A newline ("\\n", or "\\r\\n") is a word of its own. `flags` holds bits of `words.Flag`.
-    `hashes` are of the case-folded word (`words.hash_word`).
     """
 
     codes: Codes
     starts: Ints
     ends: Ints
     flags: NDArray[np.uint16]
-    hashes: Hashes
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """Hash of each word, case-folded (`chars.hash_word`), when first asked for.
+
+        They are not keyed: whoever has them can look words up, so they are neither recorded nor remembered.
+        """
+        return hash_spans(self.codes, self.starts, inside_of(len(self.codes), self.starts, self.ends))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.chars import Group, Trait, classify, codes_of, hash_spans
+from compressor.chars import Group, Trait, classify, codes_of
 from compressor.lexicon import cohesion
 from compressor.types import Bools, Codes, Ints, Words
 
@@ -57,7 +57,7 @@ def split(text: str) -> Words:
     is_last = ~is_space
     is_last[:-1] &= is_space[1:] | begins[1:]
     ends = (np.flatnonzero(is_last) + 1).astype(np.int32)
-    return Words(codes, starts, ends, _flags(traits, starts, ends), hash_spans(codes, starts, is_space))
+    return Words(codes, starts, ends, _flags(traits, starts, ends))
 
 
 def _before(groups: Groups) -> Groups:

@@ -1,39 +1,39 @@
 """Recorded scores in front of an engine: score once, select many.
 
-What is recorded is the score of every word of a whole text (uint16), under a keyed hash of tenant, text and
-the scorer's fingerprint; so every policy and every variant shares one forward pass, and the cache holds no
-text. What was stored first wins: selection uses what the store returns, so replicas that scored at the same
-time agree (law 3). Garbage in the cache is a miss.
+What is recorded of a text is the score of every word (uint16), under a keyed hash of tenant, text and the
+scorer's fingerprint, and what was found in it, under one of tenant, text and what is protected and forced.
+So all policies, variants, replicas and model families share one forward pass and one look at the text, and
+the cache holds no text. Of scores what was stored first wins: selection uses what the store returns, so
+replicas that scored at the same time agree (law 3). Garbage in the cache is a miss.
 
-What was found in a text before scoring (`compressor.remembered`) is more than half of what a recorded text
-costs, and a new rate or threshold does not change it either. It is remembered too, in this process alone.
+In front of the cache this process remembers what it found, and what words weigh in target tokens, as arrays.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
-import numpy as np
-
-from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
-from compressor.analysis import analyse
+from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, counter
+from compressor.analysis import Weights, conclude, left_whole, weigh
 from compressor.engine import Late
+from compressor.findings import Found, find, of_text, without_text
 from compressor.flow import Flow, advance, flow, whole
-from compressor.remembered import Remembered, subject
-from compressor.types import SCORE_ONE, CacheState, Scores
+from compressor.packed import pack, unpack
+from compressor.tokens import Tokens
+from compressor.types import CacheState, Scores
 from gateway.cache.analyses import Analyses
 from gateway.hashing import Secret
 from gateway.offload import Offload
+from gateway.recorded import findings_subject, pack_scores, read_scores
 from gateway.types import Cache
 
-SCORES_TTL_S = 7 * 24 * 3600.0
+RECORDS_TTL_S = 7 * 24 * 3600.0
 TURN_CHARACTERS = 128 * 1024
-"""Of texts worked on in a row: some 10 ms with recorded analyses."""
-_FORMAT = b"1"
+"""Of texts worked on in a row: some 10 ms with recorded findings."""
 
 T = TypeVar("T")
 
@@ -51,45 +51,95 @@ class ScoreSource(Protocol):
         """Scores, or why there are none; what comes after the deadline is handed to `late`."""
 
 
-Answer: TypeAlias = Scores | ScoringError | None
-"""What a flow is told: scores, why there are none, or None to begin."""
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Where things about one text are recorded or remembered."""
+
+    scores: bytes
+    findings: bytes
+    weights: bytes
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One text's flow, and what it waits for or has come to."""
+    """One text's way: what is known of it, its flow, and what that waits for or has come to."""
 
     text: str
     params: CompressionParams
+    keys: _Keys = field(init=False)
+    found: Found | None = None
+    """Without the text."""
+    tokens: Tokens | None = None
+    weights: Weights | None = None
+    recorded_scores: bytes | None = None
+    recorded_findings: bytes | None = None
+    to_record: bytes | None = None
+    """Findings that were not on record."""
     steps: Flow = field(init=False)
-    digest: bytes = b""
-    """Keyed hash of tenant and text."""
-    analysis: Remembered | None = None
-    """To be remembered."""
     request: ScoreRequest | None = None
+    answer: Scores | ScoringError | None = None
+    """The engine's, where no scores were on record."""
     result: Compressed | None = None
-    cache: CacheState = "hit"
-    """Of its scores, once it has asked for some."""
 
-    def begin(self, remembered: Remembered | None) -> None:
-        """On to the first request, or to the result, from the remembered analysis if there is one."""
-        known = remembered.of_text(self.text) if remembered is not None else None
-        if known is None and not self.params.marks:
-            known = analyse(self.text, self.params)
-            self.analysis = Remembered.of(known)
-        self.steps = flow(self.text, self.params, known)
-        self.advance(None)
+    def recall(self, analyses: Analyses) -> None:
+        """What this process remembers. Texts with marks are analysed as they are without them, and anew."""
+        if not self.params.marks:
+            self.found = analyses.findings.find(self.keys.findings)
+            self.weights = analyses.weights.find(self.keys.weights)
 
-    def advance(self, answer: Answer) -> None:
-        """On to the next request or to the result."""
-        if isinstance(answer, ScoringError):
-            self.result = whole(self.text, self.params, answer.skip)
+    def measure(self) -> None:
+        """Count its tokens, and be done if they are few."""
+        if self.params.marks:
             return
-        step = advance(self.steps, answer)
+        if self.weights is None:
+            self.tokens = counter(self.params.tokenizer).encode(self.text)
+            n_tokens = len(self.tokens)
+        else:
+            n_tokens = self.weights.origin_tokens
+        if n_tokens < self.params.min_tokens:
+            self.result = left_whole(self.text, n_tokens, "short")
+
+    def begin(self) -> None:
+        """On to the result with recorded scores, or to the request for some."""
+        if self.params.marks:
+            self.steps = flow(self.text, self.params)
+        else:
+            found = self._found()
+            if self.weights is None:
+                assert self.tokens is not None
+                self.weights = weigh(found, self.tokens, self.params)
+            self.steps = flow(self.text, self.params, conclude(self.text, self.params, found, self.weights))
+        self._advance(None)
+        if self.request is not None:
+            scores = read_scores(self.recorded_scores, len(self.request.words))
+            if scores is not None:
+                self._advance(scores, cache="hit")
+
+    def resume(self) -> None:
+        """On to the result with the engine's answer."""
+        if isinstance(self.answer, ScoringError):
+            self.result = whole(self.text, self.params, self.answer.skip)
+        else:
+            self._advance(self.answer, cache="miss")
+
+    def _found(self) -> Found:
+        """What is in the text: remembered, recorded, or found now."""
+        if self.found is not None:
+            return of_text(self.found, self.text)
+        found = unpack(self.recorded_findings or b"", self.text)
+        if found is None:
+            found = find(self.text, self.params)
+            self.to_record = pack(found, self.text)
+        self.found = without_text(found)
+        return found
+
+    def _advance(self, scores: Scores | None, cache: CacheState | None = None) -> None:
+        """On to the next request or to the result."""
+        step = advance(self.steps, scores)
         if isinstance(step, ScoreRequest):
             self.request = step
         else:
-            self.result = replace(step, cache=self.cache if self.request else None)
+            self.result = replace(step, cache=cache)
 
 
 class CachedCompressor:
@@ -131,61 +181,84 @@ class CachedCompressor:
     ) -> list[Compressed]:
         loop = asyncio.get_running_loop()
         deadline = None if deadline_s is None else loop.time() + deadline_s
-        size = sum(map(len, texts))
         runs = [_Run(text, params) for text in texts]
-        await self._begin(runs, params, tenant)
-        while pending := [run for run in runs if run.result is None]:
+        await self._offload(sum(map(len, texts)), self._name, runs, tenant)
+        for run in runs:
+            run.recall(self._analyses)
+        await self._in_turns(_Run.measure, runs)
+        begun = [run for run in runs if run.result is None]
+        await self._fetch(begun)
+        await self._in_turns(_Run.begin, begun)
+        self._remember(begun)
+        if unscored := [run for run in begun if run.result is None]:
             left_s = None if deadline is None else max(0.0, deadline - loop.time())
-            answers = await self._answers(pending, left_s)
-            for turn in _turns(pending):
-                await self._offload(size, _advance_all, pending[turn], answers[turn])
+            await self._score(unscored, left_s)
+            await self._in_turns(_Run.resume, unscored)
         return [run.result for run in runs if run.result is not None]
 
-    async def _begin(self, runs: Sequence[_Run], params: CompressionParams, tenant: str) -> None:
-        """Every run to its first request or its result; new analyses are remembered."""
-        size = sum(len(run.text) for run in runs)
-        await self._offload(size, self._digests, runs, tenant)
-        keys = self._keys(b"analysis", runs, subject(params))
-        values = [self._analyses.find(key) for key in keys]
+    async def _in_turns(self, step: Callable[[_Run], None], runs: Sequence[_Run]) -> None:
+        """The step for every run; between two turns, other requests take theirs."""
         for turn in _turns(runs):
-            await self._offload(size, _begin_all, runs[turn], values[turn])
-        for key, run in zip(keys, runs, strict=True):
-            if run.analysis is not None:
-                self._analyses.keep(key, run.analysis)
+            size = sum(len(run.text) for run in turn)
+            await self._offload(size, _each, step, turn)
 
-    async def _answers(self, runs: Sequence[_Run], deadline_s: float | None) -> list[Answer]:
-        """The recorded scores of each text, or the engine's, which are recorded."""
-        keys = self._keys(b"scores", runs, self._engine.fingerprint.encode())
-        values = await self._cache.get_many(keys)
-        answers: list[Answer] = [_read(value, run) for value, run in zip(values, runs, strict=True)]
-        missing = [i for i, answer in enumerate(answers) if answer is None]
-        requests = [request for i in missing if (request := runs[i].request) is not None]
-        late = partial(self._record_late, [(keys[i], runs[i]) for i in missing])
-        scored = await self._engine.score(requests, deadline_s=deadline_s, late=late) if missing else []
-        for i, scores in zip(missing, scored, strict=True):
-            runs[i].cache = "miss"
-            answers[i] = (
-                scores if isinstance(scores, ScoringError) else await self._record(keys[i], runs[i], scores)
-            )
-        return answers
-
-    def _digests(self, runs: Sequence[_Run], tenant: str) -> None:
+    def _name(self, runs: Sequence[_Run], tenant: str) -> None:
+        """The keys of each text."""
         for run in runs:
             text = run.text.encode("utf-8", "surrogatepass")
-            run.digest = self._secret.keyed(b"words", tenant.encode(), text)
+            digest = self._secret.keyed(b"words", tenant.encode(), text)
+            fingerprint, tokenizer = self._engine.fingerprint.encode(), run.params.tokenizer.encode()
+            run.keys = _Keys(
+                self._secret.keyed(b"scores", digest, fingerprint),
+                self._secret.keyed(b"findings", digest, findings_subject(run.params)),
+                self._secret.keyed(b"weights", digest, tokenizer),
+            )
 
-    def _keys(self, kind: bytes, runs: Sequence[_Run], subject: bytes) -> list[bytes]:
-        """Where something about each text is recorded; `subject` is what it depends on besides the text."""
-        return [self._secret.keyed(kind, run.digest, subject) for run in runs]
+    async def _fetch(self, runs: Sequence[_Run]) -> None:
+        """What is on record of each text, at one go."""
+        wanted = [run for run in runs if run.found is None and not run.params.marks]
+        keys = [run.keys.scores for run in runs] + [run.keys.findings for run in wanted]
+        values = await self._cache.get_many(keys) if keys else []
+        for run, value in zip(runs, values, strict=False):
+            run.recorded_scores = value
+        for run, value in zip(wanted, values[len(runs) :], strict=True):
+            run.recorded_findings = value
 
-    async def _record(self, key: bytes, run: _Run, scores: Scores) -> Scores:
-        """The scores in force: those stored first."""
-        stored = _read(await self._cache.put_if_absent(key, _pack_scores(scores), SCORES_TTL_S), run)
-        return scores if stored is None else stored
+    def _remember(self, runs: Sequence[_Run]) -> None:
+        """What was found, here and, after the answer, in the cache."""
+        for run in runs:
+            if run.found is not None:
+                self._analyses.findings.keep(run.keys.findings, run.found)
+            if run.weights is not None:
+                self._analyses.weights.keep(run.keys.weights, run.weights)
+        found = [(run.keys.findings, run.to_record) for run in runs if run.to_record is not None]
+        if found:
+            self._in_background(self._record_all(found))
 
-    def _record_late(self, missing: Sequence[tuple[bytes, _Run]], index: int, scores: Scores) -> None:
-        key, run = missing[index]
-        self._in_background(self._record(key, run, scores))
+    async def _record_all(self, values: Sequence[tuple[bytes, bytes]]) -> None:
+        for key, value in values:
+            await self._cache.put_if_absent(key, value, RECORDS_TTL_S)
+
+    async def _score(self, runs: Sequence[_Run], deadline_s: float | None) -> None:
+        """The engine's scores, which are recorded."""
+        requests = [run.request for run in runs if run.request is not None]
+        late = partial(self._record_late, runs)
+        scored = await self._engine.score(requests, deadline_s=deadline_s, late=late)
+        answers = (self._in_force(run, scores) for run, scores in zip(runs, scored, strict=True))
+        for run, answer in zip(runs, await asyncio.gather(*answers), strict=True):
+            run.answer = answer
+
+    async def _in_force(self, run: _Run, scores: Scores | ScoringError) -> Scores | ScoringError:
+        """The scores stored first, if there are scores."""
+        return scores if isinstance(scores, ScoringError) else await self._record(run, scores)
+
+    async def _record(self, run: _Run, scores: Scores) -> Scores:
+        stored = await self._cache.put_if_absent(run.keys.scores, pack_scores(scores), RECORDS_TTL_S)
+        in_force = read_scores(stored, len(scores))
+        return scores if in_force is None else in_force
+
+    def _record_late(self, runs: Sequence[_Run], index: int, scores: Scores) -> None:
+        self._in_background(self._record(runs[index], scores))
 
     def _in_background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -194,34 +267,16 @@ class CachedCompressor:
         return task
 
 
-def _turns(runs: Sequence[_Run]) -> Iterator[slice]:
-    """Consecutive runs of about TURN_CHARACTERS each: between two turns, other requests take theirs."""
+def _turns(runs: Sequence[_Run]) -> Iterator[Sequence[_Run]]:
+    """Consecutive runs of about TURN_CHARACTERS each."""
     start = n_characters = 0
     for end, run in enumerate(runs, start=1):
         n_characters += len(run.text)
         if n_characters >= TURN_CHARACTERS or end == len(runs):
-            yield slice(start, end)
+            yield runs[start:end]
             start, n_characters = end, 0
 
 
-def _begin_all(runs: Sequence[_Run], remembered: Sequence[Remembered | None]) -> None:
-    for run, value in zip(runs, remembered, strict=True):
-        run.begin(value)
-
-
-def _advance_all(runs: Sequence[_Run], answers: Sequence[Answer]) -> None:
-    for run, answer in zip(runs, answers, strict=True):
-        run.advance(answer)
-
-
-def _pack_scores(scores: Scores) -> bytes:
-    return _FORMAT + scores.astype("<u2").tobytes()
-
-
-def _read(value: bytes | None, run: _Run) -> Scores | None:
-    """Recorded scores if they are what this text's words want, else None."""
-    n_words = len(run.request.words) if run.request is not None else 0
-    if value is None or value[:1] != _FORMAT or len(value) != 1 + 2 * n_words:
-        return None
-    scores = np.frombuffer(value, "<u2", offset=1).astype(np.uint16)
-    return scores if not n_words or int(scores.max()) <= SCORE_ONE else None
+def _each(step: Callable[[_Run], None], runs: Sequence[_Run]) -> None:
+    for run in runs:
+        step(run)

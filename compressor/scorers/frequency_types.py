@@ -151,7 +151,7 @@ def _hash_ranges(codes: Codes, starts: Ints, ends: Ints, *, is_simplified: bool 
     members = codes[np.arange(int(lengths.sum())) + np.repeat(starts - offsets, lengths)]
     if is_simplified:
         members = cohesion().simplified(members)
-    return hash_spans(members, offsets, np.zeros(len(members), np.bool_))
+    return hash_spans(members, offsets)
 
 
 @cache

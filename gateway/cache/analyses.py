@@ -1,25 +1,34 @@
-"""Analyses of texts seen lately, in this process: bounded in bytes, least recently used out first.
+"""What was found in texts seen lately, and what their words weigh, as arrays: in this process alone.
 
-They never leave the process. They say what is protected, and nothing after them would notice if another hand,
-or another version, had written them.
+Bounded in bytes, least recently used out first. What was found depends on the text and on what is protected
+and forced, weights on the text and the tokenizer. Each is remembered by itself, so that another model family
+needs new weights alone.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from compressor.remembered import Remembered
+from compressor.analysis import Weights
+from compressor.findings import Findings, Found
 
 ENTRY_OVERHEAD = 2048
 """Bytes of the objects around the arrays."""
+WEIGHTS_SHARE = 0.25
+"""Of the bytes: 4 a word, where findings have 12 or so."""
+
+T = TypeVar("T")
 
 
-class Analyses:
-    """By keyed hash of tenant, text and parameters. For one event loop."""
+class Kept(Generic[T]):
+    """Values by keyed hash of tenant and text, and what they depend on besides. For one event loop."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._size_of = size_of
+        self._entries: OrderedDict[bytes, T] = OrderedDict()
         self._size = 0
 
     def __len__(self) -> int:
@@ -30,24 +39,36 @@ class Analyses:
         """Never above `max_bytes`."""
         return self._size
 
-    def find(self, key: bytes) -> Remembered | None:
+    def find(self, key: bytes) -> T | None:
         """What is remembered under the key."""
         found = self._entries.get(key)
         if found is not None:
             self._entries.move_to_end(key)
         return found
 
-    def keep(self, key: bytes, remembered: Remembered) -> None:
-        """Remember, unless it is remembered or larger than all there is room for."""
-        cost = _cost(remembered)
+    def keep(self, key: bytes, value: T) -> None:
+        """Remember, unless something is remembered or the value is larger than all there is room for."""
+        cost = self._cost(value)
         if key in self._entries or cost > self._max_bytes:
             return
         while self._size + cost > self._max_bytes:
             _, oldest = self._entries.popitem(last=False)
-            self._size -= _cost(oldest)
-        self._entries[key] = remembered
+            self._size -= self._cost(oldest)
+        self._entries[key] = value
         self._size += cost
 
+    def _cost(self, value: T) -> int:
+        return self._size_of(value) + ENTRY_OVERHEAD
 
-def _cost(remembered: Remembered) -> int:
-    return remembered.size_bytes + ENTRY_OVERHEAD
+
+class Analyses:
+    """Findings without their text, and weights."""
+
+    def __init__(self, max_bytes: int) -> None:
+        for_weights = int(max_bytes * WEIGHTS_SHARE)
+        self.findings: Kept[Found] = Kept(max_bytes - for_weights, _size_of_findings)
+        self.weights: Kept[Weights] = Kept(for_weights, lambda weights: weights.of_words.nbytes)
+
+
+def _size_of_findings(found: Found) -> int:
+    return found.size_bytes if isinstance(found, Findings) else 0

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from compressor.analysis import analyse
-from compressor.params import CompressionParams
-from compressor.remembered import Remembered
-from gateway.cache.analyses import ENTRY_OVERHEAD, Analyses
+import numpy as np
 
-ONE = Remembered.of(analyse("one or two words of the text", CompressionParams()))
-COST = ONE.size_bytes + ENTRY_OVERHEAD
+from compressor.analysis import Weights
+from compressor.findings import find, without_text
+from compressor.params import CompressionParams
+from gateway.cache.analyses import ENTRY_OVERHEAD, WEIGHTS_SHARE, Analyses, Kept
+
+COST = 3 + ENTRY_OVERHEAD
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    analyses = Analyses(2 * COST)
-    analyses.keep(b"a", ONE)
-    analyses.keep(b"b", ONE)
-    assert analyses.find(b"a") is ONE
-    analyses.keep(b"c", ONE)
-    assert [analyses.find(key) for key in (b"a", b"b", b"c")] == [ONE, None, ONE]
-    assert (len(analyses), analyses.size_bytes) == (2, 2 * COST)
+    kept = Kept(2 * COST, len)
+    kept.keep(b"a", "one")
+    kept.keep(b"b", "two")
+    assert kept.find(b"a") == "one"
+    kept.keep(b"c", "six")
+    assert [kept.find(key) for key in (b"a", b"b", b"c")] == ["one", None, "six"]
+    assert (len(kept), kept.size_bytes) == (2, 2 * COST)
 
 
 def test_what_is_kept_is_counted_once() -> None:
-    analyses = Analyses(2 * COST)
-    analyses.keep(b"a", ONE)
-    analyses.keep(b"a", ONE)
-    assert (len(analyses), analyses.size_bytes) == (1, COST)
+    kept = Kept(2 * COST, len)
+    kept.keep(b"a", "one")
+    kept.keep(b"a", "two")
+    assert (kept.find(b"a"), len(kept), kept.size_bytes) == ("one", 1, COST)
 
 
 def test_what_is_larger_than_the_room_is_not_kept() -> None:
-    analyses = Analyses(COST - 1)
-    analyses.keep(b"a", ONE)
-    assert (analyses.find(b"a"), analyses.size_bytes) == (None, 0)
+    kept = Kept(COST - 1, len)
+    kept.keep(b"a", "one")
+    assert (kept.find(b"a"), kept.size_bytes) == (None, 0)
+
+
+def test_findings_and_weights_have_their_shares() -> None:
+    text = "one or two words of the text"
+    found = find(text, CompressionParams())
+    analyses = Analyses(8 * ENTRY_OVERHEAD)
+    for number in range(9):
+        analyses.findings.keep(b"%d" % number, without_text(found))
+        analyses.weights.keep(b"%d" % number, Weights(7, np.ones(7, np.int32)))
+    assert len(analyses.findings) == 5
+    assert len(analyses.weights) == 1
+    assert analyses.findings.size_bytes < (1 - WEIGHTS_SHARE) * 8 * ENTRY_OVERHEAD
+    analyses.findings.keep(b"left", "structured")
+    assert analyses.findings.find(b"left") == "structured"

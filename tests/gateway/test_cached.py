@@ -10,6 +10,7 @@ import pytest
 
 from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreRequest, ScoringError
 from compressor.engine import Late
+from compressor.packed import pack
 from compressor.types import SCORE_ONE, Scores
 from compressor.words import split
 from gateway.cache.analyses import Analyses
@@ -110,20 +111,91 @@ async def test_every_rate_shares_one_forward_pass(cached: CachedCompressor, engi
     assert len(first.text) < len(second.text) < len(TEXT)
 
 
-async def test_a_new_rate_finds_the_analysis_remembered(offload: Offload, engine: FakeEngine) -> None:
+STRUCTURED = "```\n" + TEXT + "\n```"
+BOTH = [TEXT, STRUCTURED]
+
+
+async def expected_of(texts: list[str], params: CompressionParams, offload: Offload) -> list[str]:
+    """What a compressor that knows nothing makes of the texts."""
+    fresh = compressor_with(FakeEngine(), RecordingCache(), offload)
+    return [result.text for result in await fresh.compress(texts, params)]
+
+
+async def test_a_new_rate_needs_nothing_new(offload: Offload, engine: FakeEngine) -> None:
     cache, analyses = RecordingCache(), Analyses(1 << 20)
     cached = compressor_with(engine, cache, offload, analyses)
-    structured = "```\n" + TEXT + "\n```"
-    await cached.compress([TEXT, structured], HALF)
-    assert (len(cache.kept), len(analyses)) == (1, 2), "scores of the one that wanted some; two analyses"
-    more = await cached.compress([TEXT, structured], CompressionParams(rate=0.7))
-    assert (len(cache.kept), len(analyses)) == (1, 2)
-    assert [result.cache for result in more] == ["hit", None]
-    fresh = compressor_with(engine, RecordingCache(), offload)
-    expected = await fresh.compress([TEXT, structured], CompressionParams(rate=0.7))
-    assert [(one.text, one.skip) for one in more] == [(one.text, one.skip) for one in expected]
-    await cached.compress([TEXT], CompressionParams(rate=0.7, force_tokens=("subject",)))
-    assert (len(cache.kept), len(analyses)) == (1, 3), "another analysis, the same scores"
+    await cached.compress(BOTH, HALF)
+    await asyncio.sleep(0)
+    assert len(cache.kept) == 3, "findings of both, scores of the one that wanted some"
+    assert (len(analyses.findings), len(analyses.weights)) == (2, 2)
+    more = await cached.compress(BOTH, CompressionParams(rate=0.7))
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (3, 2, 2)
+    assert [(result.cache, result.skip) for result in more] == [("hit", None), (None, "structured")]
+    assert [result.text for result in more] == await expected_of(BOTH, CompressionParams(rate=0.7), offload)
+
+
+async def test_another_tokenizer_needs_new_weights_alone(offload: Offload, engine: FakeEngine) -> None:
+    cache, analyses = RecordingCache(), Analyses(1 << 20)
+    cached = compressor_with(engine, cache, offload, analyses)
+    other = CompressionParams(rate=0.5, tokenizer="cl100k_base")
+    await cached.compress(BOTH, HALF)
+    results = await cached.compress(BOTH, other)
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (3, 2, 4)
+    assert [result.text for result in results] == await expected_of(BOTH, other, offload)
+
+
+async def test_other_force_rules_need_new_findings_alone(offload: Offload, engine: FakeEngine) -> None:
+    cache, analyses = RecordingCache(), Analyses(1 << 20)
+    cached = compressor_with(engine, cache, offload, analyses)
+    other = CompressionParams(rate=0.5, force_tokens=("subject",))
+    await cached.compress(BOTH, HALF)
+    results = await cached.compress(BOTH, other)
+    await asyncio.sleep(0)
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (5, 4, 2)
+    assert [result.text for result in results] == await expected_of(BOTH, other, offload)
+    assert engine.n_scored == 1
+
+
+class CountingCache(RecordingCache):
+    """Says what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        self.asked.append(len(keys))
+        return await super().get_many(keys)
+
+
+async def test_another_replica_starts_from_what_is_on_record(offload: Offload) -> None:
+    cache, first, second = CountingCache(), FakeEngine(), FakeEngine()
+    await compressor_with(first, cache, offload).compress(BOTH, HALF)
+    await asyncio.sleep(0)
+    recorded = dict(cache.kept)
+    second.error = ScorerDown("must not be asked")
+    results = await compressor_with(second, cache, offload).compress(BOTH, HALF)
+    assert cache.asked == [4, 4], "scores and findings of both texts at one go"
+    assert cache.kept == recorded
+    assert [result.cache for result in results] == ["hit", None]
+    assert [result.text for result in results] == await expected_of(BOTH, HALF, offload)
+
+
+async def test_findings_on_record_are_used_and_not_made_anew(engine: FakeEngine, offload: Offload) -> None:
+    cache = RecordingCache()
+    await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    await asyncio.sleep(0)
+    [key] = [key for key, value in cache.kept.items() if value[:1] == b"\0"]
+    cache.kept[key] = pack("structured", TEXT)
+    [result] = await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    assert (result.text, result.skip) == (TEXT, "structured")
+
+
+async def test_texts_too_short_are_not_looked_up(engine: FakeEngine, offload: Offload) -> None:
+    cache = CountingCache()
+    cached = compressor_with(engine, cache, offload)
+    [result] = await cached.compress(["one two three"], CompressionParams(min_tokens=5))
+    assert (result.skip, cache.asked) == ("short", [])
 
 
 async def test_texts_with_marks_are_analysed_anew(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -168,10 +240,16 @@ async def test_what_the_store_holds_is_what_is_used(engine: FakeEngine, offload:
 
 @pytest.mark.parametrize("garbage", [b"", b"1", b"2" + b"\0" * 400, b"1" + b"\xff" * 700, b"1abc"])
 async def test_garbage_in_the_store_is_a_miss(engine: FakeEngine, offload: Offload, garbage: bytes) -> None:
-    clean = compressor_with(engine, OtherReplicasCache(lambda value: value), offload)
     spoilt = compressor_with(engine, OtherReplicasCache(lambda value: garbage), offload)
-    [expected], [result] = await clean.compress([TEXT], HALF), await spoilt.compress([TEXT], HALF)
-    assert result.text == expected.text
+    [result] = await spoilt.compress([TEXT], HALF)
+    assert [result.text] == await expected_of([TEXT], HALF, offload)
+    cache = RecordingCache()
+    await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    await asyncio.sleep(0)
+    cache.kept = dict.fromkeys(cache.kept, garbage)
+    [result] = await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    assert (result.cache, engine.n_scored) == ("miss", 3)
+    assert [result.text] == await expected_of([TEXT], HALF, offload)
 
 
 async def test_scores_that_come_late_serve_the_next_request(
@@ -206,7 +284,8 @@ async def test_the_cache_holds_no_text(engine: FakeEngine, offload: Offload) -> 
         return value
 
     await compressor_with(engine, OtherReplicasCache(keep), offload).compress([TEXT], HALF)
-    assert stored
+    await asyncio.sleep(0)
+    assert len(stored) == 2
     assert not any(b"sentence" in value for value in stored)
 
 
@@ -231,4 +310,4 @@ async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeE
     offload.close()
     assert [result.skip for result in results] == [None] * 9
     assert [result.text[0] for result in results] == list("012345678")
-    assert len(offload.sizes) == 1 + 2 * 5  # digests, and five turns before and after the scores
+    assert len(offload.sizes) == 1 + 3 * 5  # keys; five turns to count, up to the scores, and after them

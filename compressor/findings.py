@@ -1,0 +1,84 @@
+"""What a text holds, whatever counts its tokens: words, protected and forced ones, pairs, line heads.
+
+    words → protected → structured? → forced → layout
+
+Finding it costs most of what a text costs once its scores are known, and neither rate nor budget nor
+tokenizer changes it. `subject` names what it depends on besides the text; `without_text` makes it fit to be
+remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from compressor import keep
+from compressor.chars import codes_of
+from compressor.layout import Layout
+from compressor.params import CompressionParams
+from compressor.segments import is_structured, segments
+from compressor.spans import protected_mask
+from compressor.types import Bools, Span, Words
+from compressor.words import split
+
+_NO_CODES = np.empty(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """Masks are per word, shape [n]."""
+
+    words: Words
+    protected_spans: tuple[Span, ...]
+    protected: Bools
+    forced: Bools
+    layout: Layout
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its arrays, which are nearly all of it."""
+        parts = (self, self.words, self.layout)
+        values = [getattr(part, field.name) for part in parts for field in fields(part)]
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+
+
+Left: TypeAlias = Literal["short", "structured"]
+"""Why a text is to be left whole whatever its length in tokens."""
+
+Found: TypeAlias = Findings | Left
+
+
+def find(text: str, params: CompressionParams) -> Found:
+    """All that needs neither scores nor tokens."""
+    words = split(text)
+    if not len(words):
+        return "short"
+    spans = tuple(segments(text, words, params.protect))
+    if params.structure_guard and is_structured(text, words, spans):
+        return "structured"
+    protected = protected_mask(words, spans)
+    if protected.all():
+        return "short"
+    return Findings(words, spans, protected, keep.forced(text, words, params), Layout.of(words))
+
+
+def subject(params: CompressionParams) -> bytes:
+    """What `find` depends on besides the text, as text."""
+    protect = replace(params.protect, head_tokens=0, tail_tokens=0)
+    return repr((protect, params.structure_guard, params.force_tokens, params.force_reserve_digit)).encode()
+
+
+def without_text(found: Found) -> Found:
+    """What was found, to be remembered: neither the text nor its characters are in it."""
+    if not isinstance(found, Findings):
+        return found
+    return replace(found, words=replace(found.words, codes=_NO_CODES))
+
+
+def of_text(found: Found, text: str) -> Found:
+    """What was remembered, for the same text."""
+    if not isinstance(found, Findings):
+        return found
+    return replace(found, words=replace(found.words, codes=codes_of(text)))

@@ -1,0 +1,36 @@
+"""What is recorded of a text in the cache: the scores of its words, and what was found in it. Pure.
+
+Neither holds text, and neither is believed as it comes: what does not fit the text is a miss. That a store
+outside the process gives back nothing but what was put there under that key is for `cache/sealed.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compressor.analysis import ENGINE_EPOCH
+from compressor.findings import subject
+from compressor.packed import FORMAT
+from compressor.params import CompressionParams
+from compressor.types import SCORE_ONE, Scores
+from compressor.words import WORDS_VERSION
+
+_SCORES_FORMAT = b"1"
+
+
+def findings_subject(params: CompressionParams) -> bytes:
+    """What recorded findings depend on besides the text: versions, and what is protected and forced."""
+    return f"{FORMAT}/{ENGINE_EPOCH}/{WORDS_VERSION}/".encode() + subject(params)
+
+
+def pack_scores(scores: Scores) -> bytes:
+    """Scores as they are recorded."""
+    return _SCORES_FORMAT + scores.astype("<u2").tobytes()
+
+
+def read_scores(value: bytes | None, n_words: int) -> Scores | None:
+    """Recorded scores if they are what a text of so many words wants, else None."""
+    if value is None or value[:1] != _SCORES_FORMAT or len(value) != 1 + 2 * n_words:
+        return None
+    scores = np.frombuffer(value, "<u2", offset=1).astype(np.uint16)
+    return scores if not n_words or int(scores.max()) <= SCORE_ONE else None
