@@ -49,3 +49,30 @@ def test_a_bad_configuration_changes_nothing_and_is_told_once(caplog: pytest.Log
     source.mode = "on"
     switch.reload()
     assert state(switch) == ("on", None)
+
+
+def test_a_limit_holds_at_once_and_the_weaker_wins(caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    switch = KillSwitch("on", source)
+    switch.restrict("off")
+    assert (switch.mode, switch.configured, switch.limit) == ("off", "on", "off")
+    switch.reload()
+    assert state(switch)[0] == "off"
+    source.mode = "shadow"
+    switch.reload()
+    switch.restrict("on")
+    assert (state(switch)[0], switch.configured) == ("shadow", "shadow")
+    assert caplog.messages == ["mode changed from on to off", "mode changed from off to shadow"]
+
+
+def test_a_limit_holds_where_the_configuration_cannot_be_read() -> None:
+    source = Source()
+    switch = KillSwitch("on", source)
+    source.mode = ConfigError("pith.yaml:1: not YAML")
+    switch.reload()
+    switch.restrict("off")
+    assert state(switch)[0] == "off"
+    switch.reload()
+    assert state(switch)[0] == "off"
+    switch.restrict("on")
+    assert state(switch)[0] == "on"
