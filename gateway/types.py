@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in wire order, duplicates kept."""
+
+TakeOver: TypeAlias = Callable[[asyncio.Protocol], asyncio.Transport]
+"""Hands a connection to another protocol, beginning with what came behind the head; returns its transport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class UpstreamResponse:
     status: int
     headers: RawHeaders
     body: AsyncIterator[bytes]
+
+    @property
+    def take_over(self) -> TakeOver | None:
+        """The way to its connection, where the upstream switched to the protocol it was asked for (101)."""
+        return None
 
     async def aclose(self) -> None:
         """Release the connection; overridden by implementations that hold one."""
@@ -137,9 +146,23 @@ class Ledger(Protocol):
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
         """Sums by `group_by`: one of policy, model, team, key_id, variant, mode, skip, day."""
 
+    async def unpriced(self, *, since: float | None = None) -> list[str]:
+        """Models with usage and no known price."""
+
+    async def find(self, request_id: str) -> dict[str, object] | None:
+        """One request's row, by column; None when there is none."""
+
     @property
     def degraded(self) -> str | None:
         """Why entries are not reaching the store, or None."""
+
+    @property
+    def waiting(self) -> int:
+        """Entries not yet written."""
+
+    @property
+    def dropped(self) -> int:
+        """Entries lost."""
 
     async def aclose(self) -> None:
         """Write everything queued, then close."""

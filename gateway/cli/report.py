@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from dataclasses import asdict, fields
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -17,9 +14,9 @@ from rich.text import Text
 from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS, explain, open_reader, sqlite_path
 from gateway.ledger.report import GROUPS, report_rows, unpriced_models
+from gateway.savings import parse_since, saved_percent, savings, total_row
 from gateway.types import ReportRow
 
-_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _WIDEST: Final = 1000
 """Columns a table may take, terminal or not."""
 
@@ -30,13 +27,10 @@ class Since(click.ParamType[float]):
     name = "since"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if match := re.fullmatch(r"(\d{1,6})([mhdw])", value):
-            return time.time() - int(match[1]) * _UNITS_S[match[2]]
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither like 7d (m, h, d, w) nor like 2026-11-01", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            return parse_since(value, time.time())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -60,7 +54,7 @@ def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
     """
     rows, unpriced = _read(url, group_by, since)
     if is_json:
-        print(json.dumps(_machine(rows, unpriced, group_by, since), indent=2))
+        print(json.dumps(savings(rows, unpriced, group_by, since), indent=2))
         return
     console = Console()
     if not rows:
@@ -74,19 +68,6 @@ def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
         console.print(Text(note))
 
 
-def saved_percent(row: ReportRow) -> float | None:
-    """Share of the prompt tokens that compressing removed; None without any."""
-    if not row.origin_tokens:
-        return None
-    return 100 * (row.origin_tokens - row.compressed_tokens) / row.origin_tokens
-
-
-def total_row(rows: list[ReportRow]) -> ReportRow:
-    """The sum of all groups."""
-    names = [field.name for field in fields(ReportRow) if field.name != "group"]
-    return ReportRow(group="total", **{name: sum(getattr(row, name) for row in rows) for name in names})
-
-
 def _read(url: str, group_by: str, since: float | None) -> tuple[list[ReportRow], list[str]]:
     try:
         path = sqlite_path(url)
@@ -97,23 +78,6 @@ def _read(url: str, group_by: str, since: float | None) -> tuple[list[ReportRow]
             return report_rows(connection, group_by, since), unpriced_models(connection, since)
     except STORE_ERRORS as error:
         raise click.ClickException(explain(path, error)) from error
-
-
-def _machine(
-    rows: list[ReportRow], unpriced: list[str], group_by: str, since: float | None
-) -> dict[str, Any]:
-    return {
-        "by": group_by,
-        "since": since,
-        "rows": [_record(row) for row in rows],
-        "total": _record(total_row(rows)),
-        "unpriced_models": unpriced,
-    }
-
-
-def _record(row: ReportRow) -> dict[str, Any]:
-    derived = {"saved_tokens": row.origin_tokens - row.compressed_tokens, "saved_percent": saved_percent(row)}
-    return {**asdict(row), **derived}
 
 
 def _table(rows: list[ReportRow], group_by: str) -> Table:

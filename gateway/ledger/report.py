@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from gateway.ledger.schema import entries
@@ -30,6 +31,12 @@ def unpriced_models(connection: Connection, since: float | None = None) -> list[
     """Models with usage and no known price, by name."""
     query = select(_column.model).where(_is_unpriced(), *_since(since)).distinct()
     return sorted(NO_GROUP if model is None else model for model in connection.scalars(query))
+
+
+def entry_row(connection: Connection, request_id: str) -> dict[str, object] | None:
+    """One request's row, its stages as a mapping; None when there is none."""
+    row = connection.execute(select(entries).where(_column.id == request_id)).mappings().first()
+    return None if row is None else {**row, "timing_ms": orjson.loads(row["timing_ms"])}
 
 
 def report_query(group_by: str, since: float | None) -> Select[Any]:

@@ -23,16 +23,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS, explain, open_reader, open_writer, sqlite_path
-from gateway.ledger.report import report_rows
+from gateway.ledger.report import entry_row, report_rows, unpriced_models
 from gateway.ledger.schema import entries, to_row
 from gateway.types import Entry, ReportRow
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -106,12 +108,25 @@ class SqlLedger:
 
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
         """Sums by group, of what is written: up to `flush_s` behind. Raises ConfigError, ValueError."""
-        return await asyncio.to_thread(self._report, group_by, since)
+        return await asyncio.to_thread(self._read, lambda store: report_rows(store, group_by, since))
+
+    async def unpriced(self, *, since: float | None = None) -> list[str]:
+        """Models with usage and no known price. Raises ConfigError."""
+        return await asyncio.to_thread(self._read, lambda store: unpriced_models(store, since))
+
+    async def find(self, request_id: str) -> dict[str, object] | None:
+        """One request's row, once it is written; None when there is none. Raises ConfigError."""
+        return await asyncio.to_thread(self._read, lambda store: entry_row(store, request_id))
 
     @property
     def degraded(self) -> str | None:
         """Why entries are not reaching the store, or None."""
         return self._degraded
+
+    @property
+    def waiting(self) -> int:
+        """Entries not yet taken up by the writer."""
+        return self._queue.qsize()
 
     @property
     def dropped(self) -> int:
@@ -122,10 +137,10 @@ class SqlLedger:
         """Write everything queued, then close; may be called again."""
         await asyncio.to_thread(self._close)
 
-    def _report(self, group_by: str, since: float | None) -> list[ReportRow]:
+    def _read(self, query: Callable[[Connection], T]) -> T:
         try:
             with open_reader(self._store.path) as connection:
-                return report_rows(connection, group_by, since)
+                return query(connection)
         except STORE_ERRORS as error:
             raise ConfigError(explain(self._store.path, error)) from error
 

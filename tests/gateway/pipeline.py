@@ -18,6 +18,10 @@ import numpy as np
 from compressor import Compressed, CompressionParams, Compressor, Engine, counter
 from compressor.flow import flow
 from compressor.types import Scores, Words
+from gateway.access.counters import Counters
+from gateway.access.gate import Gate
+from gateway.access.ring import KeyRing
+from gateway.accounts import Account
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
@@ -30,9 +34,9 @@ from gateway.incoming import Incoming
 from gateway.offload import Offload
 from gateway.plan import Plan
 from gateway.prices import PriceBook
+from gateway.response_cache import ResponseCache
 from gateway.services import Services
 from gateway.settings import Config
-from gateway.stopwatch import Stopwatch
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Entry, RawHeaders, ReportRow
@@ -91,12 +95,20 @@ class ListLedger:
 
     entries: list[Entry] = field(default_factory=list)
     degraded: str | None = None
+    waiting: int = 0
+    dropped: int = 0
 
     def record(self, entry: Entry) -> None:
         self.entries.append(entry)
 
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
         return []
+
+    async def unpriced(self, *, since: float | None = None) -> list[str]:
+        return []
+
+    async def find(self, request_id: str) -> dict[str, object] | None:
+        return None
 
     async def aclose(self) -> None:
         pass
@@ -153,7 +165,8 @@ class Pipeline:
     async def plan(self, body: bytes, *, headers: RawHeaders | None = None) -> Plan:
         """What is decided for a request with this body."""
         asked = incoming(headers or [])
-        return await plan_or_original(asked, body, self.services, CHAT_COMPLETIONS, watch())
+        account = Account.open(asked, self.services)
+        return await plan_or_original(account, body, CHAT_COMPLETIONS)
 
     async def forward(self, body: bytes, *, headers: RawHeaders | None = None) -> bytes:
         """The bytes that go on."""
@@ -167,10 +180,6 @@ class Pipeline:
         request = CHAT_COMPLETIONS.parse(sent)
         assert not isinstance(request, str), request
         return [sent[message.start : message.end] for message in request.messages]
-
-
-def watch() -> Stopwatch:
-    return Stopwatch(lambda: 0.0)
 
 
 def incoming(headers: RawHeaders) -> Incoming:
@@ -213,6 +222,8 @@ def pipeline(
         conversations=Conversations(shared, SECRET, offload),
         pins=pins,
         texts=Texts(compressor or cached, memory, pins, SECRET, offload),
+        responses=ResponseCache(shared, SECRET, offload, lambda: 0.0),
+        access=open_to_all(),
         ledger=ledger,
         prices=PriceBook(),
         offload=offload,
@@ -224,6 +235,11 @@ def with_mode(running: Pipeline, mode: str) -> Pipeline:
     """The same under another position of the kill switch."""
     switch = KillSwitch(mode, lambda: mode)  # type: ignore[arg-type, return-value]  # a Mode, from a test's list
     return replace(running, services=replace(running.services, switch=switch))
+
+
+def open_to_all() -> Gate:
+    """A gate for callers with keys of their own: there are no virtual keys."""
+    return Gate(KeyRing((), list, lambda: 0.0), Counters(SECRET), requires_keys=False)
 
 
 def count(text: str) -> int:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.cli.report import report, saved_percent, total_row
+from gateway.cli.report import report
 from gateway.ledger.database import open_writer
 from gateway.ledger.schema import entries, to_row
+from gateway.savings import saved_percent, total_row
 from gateway.types import Entry, ReportRow, Usage
 
 NOW = time.time()
