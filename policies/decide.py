@@ -17,7 +17,7 @@ from policies.experiment import assign, position
 from policies.match import PolicySet, RequestFacts, match
 from policies.overrides import MODE_HEADER, POLICY_HEADER, RATE_HEADER, Overrides
 from policies.params import Frozen, PolicyParams, merge
-from policies.schema import Mode, Policy
+from policies.schema import Mode, Policy, ResponseCache
 from policies.validate import shown, suggestion
 
 DecisionSkip: TypeAlias = Literal["off", "no_policy", "override", "opted_out"]
@@ -26,6 +26,7 @@ DecisionSkip: TypeAlias = Literal["off", "no_policy", "override", "opted_out"]
 _STRENGTH: dict[Mode, int] = {"off": 0, "shadow": 1, "on": 2}
 _HEAD = b'{"v":1,'  # raise the number when fields change their meaning: older bytes become misses
 _PINNED_WHY = 4
+_TREATMENT = {"policy", "version", "variant", "assigned", "params"}
 
 
 class Decision(Frozen):
@@ -39,6 +40,7 @@ class Decision(Frozen):
     params: PolicyParams = PolicyParams()
     cache_scope: Literal["tenant", "shared"] = "tenant"
     apply: Literal["pinned", "now"] = "pinned"
+    response_cache: ResponseCache | None = None
     is_named: bool = False
     """The request named its policy."""
     is_overridden: bool = False
@@ -72,6 +74,18 @@ class Decision(Frozen):
         return self.mode != "off" or (
             self.variant is not None and self.kill_mode != "off" and not self.has_opted_out
         )
+
+    @property
+    def answer_ttl_s(self) -> float | None:
+        """How long answers may be given again; None: not at all. `mode` is about compressing, not this."""
+        if self.response_cache is None or self.kill_mode != "on" or self.has_opted_out:
+            return None
+        return self.response_cache.ttl_s
+
+    @property
+    def treatment(self) -> bytes:
+        """What is done with the prompt, and in whose name."""
+        return self.model_dump_json(include=_TREATMENT, by_alias=True, exclude_none=True).encode()
 
     def to_pin(self) -> Decision:
         """What to record for the conversation: nothing of the moment, and only the end of a long trace."""
@@ -113,6 +127,7 @@ def decide(
             "params": arm.params,
             "cache_scope": policy.cache_scope,
             "apply": policy.apply,
+            "response_cache": policy.response_cache,
             "is_named": is_named,
             "is_overridden": is_named or is_asked,
         }

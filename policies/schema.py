@@ -18,6 +18,8 @@ from policies.params import Frozen, Number, PolicyParams, merge
 Mode: TypeAlias = Literal["on", "shadow", "off"]
 """Apply; compress and record but forward the original; leave alone."""
 
+MAX_TTL_S = 30 * 86_400.0
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -94,6 +96,20 @@ class Experiment(Frozen):
         return variants
 
 
+class ResponseCache(Frozen):
+    """That whole answers are recorded, and given to whoever of the tenant asks the same again."""
+
+    ttl_s: Number
+    """How long an answer may be given again."""
+
+    @field_validator("ttl_s")
+    @classmethod
+    def _in_range(cls, ttl_s: float) -> float:
+        if not 1 <= ttl_s <= MAX_TTL_S:
+            raise ValueError(f"value {ttl_s:g}: must be from 1 second to {MAX_TTL_S:g} (30 days), e.g. 3600")
+        return ttl_s
+
+
 class Policy(Frozen):
     """A named rule: which requests, whether, and how."""
 
@@ -103,6 +119,8 @@ class Policy(Frozen):
     params: PolicyParams = PolicyParams()
     cache_scope: Literal["tenant", "shared"] = "tenant"
     apply: Literal["pinned", "now"] = "pinned"
+    response_cache: ResponseCache | None = None
+    """None: every request goes to the upstream."""
     experiment: Experiment | None = None
 
     @model_validator(mode="after")
