@@ -9,15 +9,19 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
+from gateway.access.scopes import check_upstream
 from gateway.accounting import cost, saved
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
 from gateway.passthrough import Outcome, relay
 from gateway.plan import Plan
+from gateway.refusal import Refusal
+from gateway.response_cache import Turn
+from gateway.response_record import Replay
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 from gateway.tap import UsageTap
-from gateway.types import Entry, UpstreamRequest, Usage
+from gateway.types import Entry, Upstream, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
 
 logger = logging.getLogger("gateway.requests")
@@ -32,19 +36,25 @@ class Account:
     incoming: Incoming
     services: Services
     watch: Stopwatch
+    turn: Turn
+    """At the cache of answers."""
 
     @classmethod
     def open(cls, incoming: Incoming, services: Services) -> Account:
         """Begin to count."""
         return cls(
-            f"pith-{secrets.token_hex(12)}", time.time(), incoming, services, Stopwatch(time.perf_counter)
+            id=f"pith-{secrets.token_hex(12)}",
+            opened_at=time.time(),
+            incoming=incoming,
+            services=services,
+            watch=Stopwatch(time.perf_counter),
+            turn=services.responses.turn(),
         )
 
     async def answer(self, plan: Plan, receive: Receive, send: Send) -> None:
         """Send the plan's body on, answer the client, and close."""
-        model = plan.request.model if plan.request else None
-        upstream = self.services.upstream_for(self.incoming.path, model)
-        headers = request_headers(self.incoming.raw_headers, identity_only=plan.hides_usage)
+        upstream = self._upstream(plan)
+        headers = request_headers(self.incoming.spelled, identity_only=plan.hides_usage)
         tap = UsageTap(is_hiding=plan.hides_usage)
         outcome = Outcome()
         try:
@@ -54,10 +64,24 @@ class Account:
                 upstream,
                 UpstreamRequest(self.incoming.method, self.incoming.target, headers, plan.body),
                 added=plan.headers(self.id, self.watch.header()),
-                tap=tap if plan.reads_usage else None,
+                tap=self.turn.recording(tap) if plan.reads_usage and plan.answer is None else None,
             )
         finally:
             self._close(plan, outcome, tap)
+
+    def _upstream(self, plan: Plan) -> Upstream:
+        """Where the request goes. Raises Refusal (403) where a virtual key would have to go with it."""
+        if plan.answer:
+            return Replay(plan.answer)
+        config, model = self.services.config, plan.request.model if plan.request else None
+        name = config.upstream_for(self.incoming.path, model)
+        try:
+            takes_callers_keys = config.upstreams[name].key is None
+            check_upstream(self.incoming.principal.key, name, takes_callers_keys=takes_callers_keys)
+        except Refusal as refusal:
+            self._close(plan, Outcome(refusal.status, is_complete=True), UsageTap())
+            raise
+        return self.services.upstreams[name]
 
     def close_unanswered(self) -> None:
         """The client left before its request was read."""
@@ -68,8 +92,11 @@ class Account:
             self.watch.add("first_byte", outcome.first_byte_s)
         self.watch.add("upstream", outcome.total_s)
         self.watch.add("total", self.watch.elapsed_s)
-        entry = self.entry(plan, outcome, tap.usage or _estimated(plan, tap))
+        usage = tap.usage or _estimated(plan, tap)
+        self.turn.close(is_complete=outcome.is_complete, usage=usage)
+        entry = self.entry(plan, outcome, usage)
         self.services.ledger.record(entry)
+        self.services.access.settle(self.incoming.principal, entry)
         logger.info("request", extra={"entry": entry})
 
     def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
@@ -77,12 +104,18 @@ class Account:
         model = request.model if request else None
         price = self.services.prices.price(model)
         mode = decision.mode if decision else "off"
+        cost_usd = cost(usage, price) if usage and price else None
+        saved_usd = saved(plan.origin_tokens, plan.compressed_tokens, usage, price, is_applied=mode == "on")
+        if plan.answer is not None:  # nothing was billed; saved is what the answer cost when it was made
+            avoided = plan.answer.usage
+            cost_usd, saved_usd = 0.0, cost(avoided, price) if avoided and price else None
         return Entry(
             id=self.id,
             created_at=self.opened_at,
             path=self.incoming.path,
             status=outcome.status,
-            key_id=self.incoming.tenant,
+            key_id=self.incoming.principal.key_id,
+            team=self.incoming.principal.team,
             conversation=plan.conversation,
             model=model,
             policy=decision.policy if decision else None,
@@ -95,12 +128,10 @@ class Account:
             compressed_tokens=plan.compressed_tokens,
             tokenizer=plan.tokenizer,
             skip=plan.skip,
-            cache=plan.cache,
+            cache="response" if plan.answer else plan.cache,
             usage=usage,
-            cost_usd=cost(usage, price) if usage and price else None,
-            saved_usd=saved(
-                plan.origin_tokens, plan.compressed_tokens, usage, price, is_applied=mode == "on"
-            ),
+            cost_usd=cost_usd,
+            saved_usd=saved_usd,
             timing_ms=dict(self.watch.ms),
         )
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from starlette.types import Receive, Send
 
 from compressor import CompressionParams, encoding_for, marks
+from gateway.access.principal import Principal
+from gateway.access.scopes import permitted
 from gateway.accounts import Account
 from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
@@ -23,6 +25,7 @@ from gateway.dialects import ChatRequest, Dialect, TextSite
 from gateway.errors import ClientGone
 from gateway.incoming import Incoming
 from gateway.plan import Plan
+from gateway.response_key import Question, wishes
 from gateway.services import Services
 from gateway.splice import Cut, Edit, decode, raw_spans, splice
 from gateway.stopwatch import Stopwatch
@@ -65,7 +68,7 @@ async def handle(
             body = await read_body(receive, services.config.max_body_bytes)
         if isinstance(body, bytes):
             async with ClientWatch(receive, b""):  # what is queued for a client that leaves is dropped
-                plan = await plan_or_original(incoming, body, services, dialect, account.watch)
+                plan = await plan_or_original(account, body, dialect)
         else:
             plan = Plan(body, skip="too_large")
     except ClientGone:
@@ -77,18 +80,17 @@ async def handle(
     await account.answer(plan, receive, send)
 
 
-async def plan_or_original(
-    incoming: Incoming, body: bytes, services: Services, dialect: Dialect, watch: Stopwatch
-) -> Plan:
+async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> Plan:
     """Everything that is decided before a byte is sent; whatever fails, the body as it came."""
+    incoming, services = account.incoming, account.services
     request: ChatRequest | str | None = None
     try:
-        request = await _parse(incoming, body, services, dialect, watch)
+        request = await _parse(incoming, body, services, dialect, account.watch)
         if isinstance(request, str):
             return Plan(body, skip=request)
         if services.kill_mode == "off":
             return Plan(body, skip="off", request=request)
-        return await _plan(_Asked(incoming, body, dialect, request), services, watch)
+        return await _plan(_Asked(incoming, body, dialect, request), account)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
         return Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
@@ -109,11 +111,43 @@ async def _parse(
         return await services.offload(len(body), dialect.parse, body)
 
 
-async def _plan(asked: _Asked, services: Services, watch: Stopwatch) -> Plan:
-    incoming, body, request = asked.incoming, asked.body, asked.request
-    with watch.stage("decide"):
+async def _plan(asked: _Asked, account: Account) -> Plan:
+    services = account.services
+    with account.watch.stage("decide"):
         conversation, decision = await _decide(asked, services)
-    plan = Plan(body, skip=decision.skip, decision=decision, request=request, conversation=conversation)
+    plan = Plan(
+        asked.body, skip=decision.skip, decision=decision, request=asked.request, conversation=conversation
+    )
+    if decision.answer_ttl_s is not None:
+        with account.watch.stage("response_cache"):
+            question = _question(asked, decision, services)
+            answer = await account.turn.look_up(
+                question, wishes(asked.incoming.headers), decision.answer_ttl_s
+            )
+        plan = replace(plan, answer=answer, response_cache=account.turn.state)
+        if answer is not None:
+            return plan
+    return await _treat(plan, asked, decision, account)
+
+
+def _question(asked: _Asked, decision: Decision, services: Services) -> Question:
+    incoming = asked.incoming
+    return Question(
+        tenant=incoming.tenant,
+        upstream=services.config.upstream_for(incoming.path, asked.request.model),
+        method=incoming.method,
+        target=incoming.target,
+        headers=incoming.raw_headers,
+        treatment=decision.treatment,
+        engine=services.engine.fingerprint,
+        body=asked.body,
+    )
+
+
+async def _treat(plan: Plan, asked: _Asked, decision: Decision, account: Account) -> Plan:
+    """What the decision does to the prompt."""
+    services, watch, conversation = account.services, account.watch, plan.conversation or ""
+    incoming, body, request = asked.incoming, asked.body, asked.request
     if not decision.is_observed:
         unmarked = await services.offload(len(body), _unmark, body, request, decision)
         return replace(plan, body=await _splice(services, body, unmarked))
@@ -148,7 +182,7 @@ def _scope(incoming: Incoming, decision: Decision) -> str:
 async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
     """The conversation, and the decision in force for it: the one made at its first sight, if any."""
     incoming, body, request = asked.incoming, asked.body, asked.request
-    overrides = Overrides.from_headers(incoming.headers, is_allowed=services.config.allow_overrides)
+    overrides = _overrides(incoming, services)
     conversation = await services.conversations.identify(
         incoming.tenant,
         [body[message.start : message.end] for message in request.messages],
@@ -156,9 +190,17 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
         prompt_cache_key=request.prompt_cache_key,
         n_opening=_n_opening(request),
     )
-    facts = RequestFacts(incoming.path, request.model, incoming.tenant, None, incoming.headers)
+    caller = incoming.principal
+    facts = RequestFacts(incoming.path, request.model, caller.key_id, caller.team, incoming.headers)
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
-    return conversation, await _pinned(facts, conversation, fresh, services.pins)
+    return conversation, await _pinned(caller, facts, conversation, fresh, services.pins)
+
+
+def _overrides(incoming: Incoming, services: Services) -> Overrides:
+    """What the request's headers ask for, as far as the configuration and its key allow."""
+    key = incoming.principal.key
+    is_allowed = services.config.allow_overrides and (key is None or key.overrides)
+    return permitted(Overrides.from_headers(incoming.headers, is_allowed=is_allowed), key)
 
 
 def _n_opening(request: ChatRequest) -> int:
@@ -167,17 +209,20 @@ def _n_opening(request: ChatRequest) -> int:
     return roles.index("user") + 1 if "user" in roles else len(roles)
 
 
-async def _pinned(facts: RequestFacts, conversation: str, fresh: Decision, pins: Pins) -> Decision:
+async def _pinned(
+    caller: Principal, facts: RequestFacts, conversation: str, fresh: Decision, pins: Pins
+) -> Decision:
     """The decision recorded for the conversation, obeyed whatever the policy file says by now.
 
     What the client asks of this one request is not recorded. Another model may be another policy's, and
-    shares no prompt cache with the one before: its decision is its own.
+    shares no prompt cache with the one before: its decision is its own. So is that of another key of the
+    team, since policies match keys too.
     """
     if fresh.is_overridden or fresh.has_opted_out or fresh.apply == "now":
         return fresh
-    subject = f"{facts.path} {facts.model}".encode()
+    subject = f"{facts.path} {facts.key_id} {facts.model}".encode()
     pin = fresh.to_pin().to_bytes()
-    stored = await pins.decide(facts.key_id or "", conversation, pin, subject=subject)
+    stored = await pins.decide(caller.tenant, conversation, pin, subject=subject)
     return obey(Decision.from_bytes(stored), fresh)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway.dialects import ChatRequest
+from gateway.response_record import Answer
 from gateway.types import RawHeaders
 from policies.decide import Decision
 
@@ -25,6 +26,10 @@ class Plan:
     """Of the whole prompt, by the target model's tokenizer."""
     compressed_tokens: int | None = None
     cache: str | None = None
+    response_cache: str | None = None
+    """What the cache of answers gave; None where the policy has none."""
+    answer: Answer | None = None
+    """The answer on record: it is replayed, and nothing is sent to the upstream."""
     reads_usage: bool = True
     """The answer's usage is in a shape we know. Others' answers are not looked at: they may be large."""
     hides_usage: bool = False
@@ -42,6 +47,7 @@ class Plan:
             ("x-pith-compressed-tokens", self.compressed_tokens),
             ("x-pith-skip", self.skip),
             ("x-pith-cache", self.cache),
+            ("x-pith-response-cache", self.response_cache),
         )
         said = [(name.encode(), _field_value(value)) for name, value in fields if value is not None]
         return [*said, (b"x-pith-timing", timing)] if timing else said

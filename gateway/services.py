@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from compressor import Engine, Scorer, counter
 from compressor.scorers import load as load_scorer
+from gateway.access.gate import Gate
+from gateway.access.opening import open_gate
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
@@ -22,10 +24,12 @@ from gateway.ledger.database import sqlite_path
 from gateway.ledger.store import SqlLedger
 from gateway.offload import Offload
 from gateway.prices import PriceBook
+from gateway.response_cache import ResponseCache
 from gateway.settings import Config
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
+from gateway.upstreams.dial import Limits
 from gateway.upstreams.exchange import Timeouts
 from gateway.upstreams.http import HttpUpstream
 from policies.schema import Mode
@@ -54,6 +58,8 @@ class Services:
     conversations: Conversations
     pins: Pins
     texts: Texts
+    responses: ResponseCache
+    access: Gate
     ledger: Ledger
     prices: PriceBook
     offload: Offload
@@ -86,6 +92,8 @@ class Services:
         troubles = (
             ("scorer", self.engine.degraded),
             ("ledger", self.ledger.degraded),
+            ("keys", self.access.keys_degraded),
+            ("limits", self.access.limits_degraded),
             ("policies", self.policies.problem),
             ("configuration", self.switch.problem),
         )
@@ -110,6 +118,7 @@ async def open_services(
         ledger = SqlLedger(config.ledger)
         ledger.start()
         stack.push_async_callback(ledger.aclose)
+        access = await stack.enter_async_context(open_gate(config, secret, ledger))
         prices = PriceBook()
         prices.load()
         offload = Offload()
@@ -125,6 +134,7 @@ async def open_services(
             "policies": watch(policies, poll_s, lambda: _say(policies)),
             "mode": _watch_mode(switch, poll_s),
             "scorer": _watch_scorer(engine, poll_s),
+            "keys": access.watch(poll_s),
         }
         for name, work in watches.items():
             task = asyncio.create_task(work, name=f"watch of {name}")
@@ -146,6 +156,8 @@ async def open_services(
             conversations=Conversations(cache, secret, offload),
             pins=pins,
             texts=Texts(compressor, memo, pins, secret, offload),
+            responses=ResponseCache(cache, secret, offload, time.time),
+            access=access,
             ledger=ledger,
             prices=prices,
             offload=offload,
@@ -154,13 +166,19 @@ async def open_services(
 
 def _open_upstreams(config: Config) -> dict[str, Upstream]:
     given = config.timeouts
-    timeouts = Timeouts(given.connect_s, given.first_byte_s, given.stream_idle_s)
+    timeouts = Timeouts(given.connect_s, given.first_byte_s, given.stream_idle_s, given.queue_s)
     return {
         name: HttpUpstream(
             upstream.url,
-            upstream.key.get_secret_value() if upstream.key else None,
+            None if upstream.key is None else upstream.key.get_secret_value(),
             name=name,
             timeouts=timeouts,
+            limits=Limits(
+                upstream.max_in_flight,
+                upstream.retries.connect,
+                upstream.retries.budget,
+                upstream.allow_addresses,
+            ),
         )
         for name, upstream in config.upstreams.items()
     }
