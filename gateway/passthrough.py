@@ -3,7 +3,8 @@
 Pull based: the next chunk is read when the server has taken the last, and nothing is queued. A client that
 leaves closes the upstream's connection at once. An answer that breaks off is never ended cleanly: `relay`
 returns with the response unfinished, upon which the server closes the client's connection: the client sees
-the break too.
+the break too. Where client and upstream agree on another protocol, both connections become a tunnel; nothing
+the client sends passes before that.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from gateway.client import ClientWatch
 from gateway.errors import ClientGone, UpstreamBroken, UpstreamError
 from gateway.headers import response_headers, without
 from gateway.refusal import Refusal, refuse
-from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
+from gateway.tunnel import Tunnel, switching_head
+from gateway.types import RawHeaders, TakeOver, Upstream, UpstreamRequest, UpstreamResponse
 
 CLIENT_GONE = 499
 """Status on record when the client left before one was sent."""
+
+SWITCHED = 101
+"""Status on record of a tunnel."""
 
 RETRY_S = 1
 """What a client is told to wait after an upstream's failure of which nothing more is known."""
@@ -54,18 +59,8 @@ class Tap(Protocol):
         """The end, whole or broken; returns what was held back. Not called when the client has left."""
 
 
-async def relay(
-    receive: Receive,
-    send: Send,
-    upstream: Upstream,
-    request: UpstreamRequest,
-    *,
-    added: Sequence[tuple[bytes, bytes]] = (),
-    tap: Tap | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Outcome:
-    """Send `request` on and answer the client, with `added` header fields behind the upstream's own."""
-    answer = _Answer(send, added, tap, clock)
+async def relay(receive: Receive, answer: Answer, upstream: Upstream, request: UpstreamRequest) -> None:
+    """Send `request` on and give the client its answer."""
     try:
         async with ClientWatch(receive, request.body) as watch:
             response = await upstream.send(replace(request, body=watch.body))
@@ -79,22 +74,25 @@ async def relay(
         await answer.flush()
     except UpstreamError as error:
         await answer.fail(error)
-    return answer.outcome()
 
 
-class _Answer:
-    """The answer to one client, as far as it has been sent."""
+class Answer:
+    """The answer to one client, as far as it has been sent; its outcome can be asked for at any time."""
 
     def __init__(
         self,
         send: Send,
-        added: Sequence[tuple[bytes, bytes]],
-        tap: Tap | None,
-        clock: Callable[[], float],
+        *,
+        added: Sequence[tuple[bytes, bytes]] = (),
+        tap: Tap | None = None,
+        tunnel: Tunnel | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`added` header fields come behind the upstream's own; `tunnel` where the client asked for one."""
         self._send = send
         self._added = added
         self._tap = tap
+        self._tunnel = tunnel
         self._clock = clock
         self._started_at = clock()
         self._first_byte_s: float | None = None
@@ -102,6 +100,11 @@ class _Answer:
         self._is_complete = False
 
     async def forward(self, response: UpstreamResponse, watch: ClientWatch) -> None:
+        """What the upstream answered; returns when that, or the tunnel it agreed to, has ended."""
+        if self._tunnel is not None and response.take_over is not None:
+            watch.stop()
+            await self._switch(self._tunnel, response.take_over, response_headers(response.headers))
+            return
         await self._start(response.status, response_headers(response.headers))
         await self._stream(response.body)
         watch.stop()
@@ -123,6 +126,7 @@ class _Answer:
         self._is_complete = True
 
     def outcome(self) -> Outcome:
+        """How it stands, or has ended."""
         total_s = self._clock() - self._started_at
         return Outcome(self._status, self._is_complete, self._first_byte_s, total_s)
 
@@ -135,6 +139,11 @@ class _Answer:
             {"type": "http.response.start", "status": status, "headers": [*headers, *self._added]}
         )
         self._status = status
+
+    async def _switch(self, tunnel: Tunnel, upstream: TakeOver, headers: RawHeaders) -> None:
+        self._status = SWITCHED
+        head = switching_head([*headers, *self._added])
+        self._is_complete = await tunnel.join(upstream, head)
 
     async def _stream(self, body: AsyncIterator[bytes]) -> None:
         async for chunk in body:

@@ -75,14 +75,12 @@ class Connection(asyncio.Protocol):
             self.write(head)
             self.write(body)
 
-    def hand_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
-        """Leave the socket to another protocol, first with what has arrived, and its end if that has too."""
+    def take_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
+        """Leave the socket to another protocol, first with what has arrived."""
         rest = self._answer.take() if self._answer is not None else b""
         self._transport.set_protocol(successor)
         if rest:
             successor.data_received(rest)
-        if self._fault is not None:
-            successor.connection_lost(None)
         self._resume_reading()
         return self._transport
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from gateway.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
-from gateway.types import UpstreamResponse
+from gateway.types import TakeOver, UpstreamResponse
 from gateway.upstreams.connection import Connection
 from gateway.upstreams.wire import MalformedAnswer
 
@@ -44,9 +44,10 @@ class HttpResponse(UpstreamResponse):
 
     exchange: Exchange
 
-    def take_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
-        """After a 101: hand the connection to `successor`, beginning with what came behind the head."""
-        return self.exchange.hand_over(successor)
+    @property
+    def take_over(self) -> TakeOver | None:
+        """After a 101 the way to the connection, until this answer is closed."""
+        return self.exchange.take_over
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the answer was not read to its end."""
@@ -118,9 +119,10 @@ class Exchange:
             self._connection.abort()
             self._ended(None)
 
-    def hand_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
-        """Leave the connection to another protocol, until the exchange is closed."""
-        return self._connection.hand_over(successor)
+    @property
+    def take_over(self) -> TakeOver | None:
+        """The way to the connection, where the answer was 101."""
+        return self._connection.take_over if self._answer.is_upgraded else None
 
     def __aiter__(self) -> Exchange:
         return self

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message
 
 from gateway.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
-from gateway.passthrough import CLIENT_GONE, Outcome, Tap, relay
+from gateway.passthrough import CLIENT_GONE, Answer, Outcome, Tap, relay
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
 
 REQUEST = UpstreamRequest("POST", b"/v1/x", [(b"x-a", b"1")], b"{}")
@@ -82,9 +82,9 @@ class Client:
 async def relayed(client: Client, upstream: FakeUpstream, *, tap: Tap | None = None) -> Outcome:
     ticks = count(0.0, 1.0)
     added = [(b"x-pith-id", b"1")]
-    return await relay(
-        client.receive, client.send, upstream, REQUEST, added=added, tap=tap, clock=lambda: next(ticks)
-    )
+    answer = Answer(client.send, added=added, tap=tap, clock=lambda: next(ticks))
+    await relay(client.receive, answer, upstream, REQUEST)
+    return answer.outcome()
 
 
 async def test_an_answer_goes_by_chunk_by_chunk() -> None:
