@@ -8,7 +8,8 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from compressor import Engine, Scorer, counter
 from compressor.scorers import load as load_scorer
@@ -16,12 +17,14 @@ from gateway.access.gate import Gate
 from gateway.access.opening import open_gate
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
+from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
 from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.hashing import Secret, load_secret
 from gateway.ledger.database import sqlite_path
 from gateway.ledger.store import SqlLedger
+from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.prices import PriceBook
 from gateway.response_cache import ResponseCache
@@ -63,6 +66,9 @@ class Services:
     ledger: Ledger
     prices: PriceBook
     offload: Offload
+    shared: TieredCache | None = None
+    """The cache that replicas share, where there is one; how it is."""
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def kill_mode(self) -> Mode:
@@ -92,6 +98,7 @@ class Services:
         troubles = (
             ("scorer", self.engine.degraded),
             ("ledger", self.ledger.degraded),
+            ("cache", self.shared.degraded if self.shared else None),
             ("keys", self.access.keys_degraded),
             ("limits", self.access.limits_degraded),
             ("policies", self.policies.problem),
@@ -113,7 +120,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost."""
     async with AsyncExitStack() as stack:
-        secret = load_secret(os.environ, sqlite_path(config.ledger))
+        secret = load_secret(os.environ, sqlite_path(config.ledger), is_shared=config.cache is not None)
         policies = open_policies(config)
         ledger = SqlLedger(config.ledger)
         ledger.start()
@@ -129,19 +136,23 @@ async def open_services(
         upstreams = _open_upstreams(config)
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.aclose)
-        switch = KillSwitch(config.mode, read_mode)
+        switch, metrics = KillSwitch(config.mode, read_mode), Metrics()
+        memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
+        local = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
+        shared = await _open_shared(stack, config, local, secret)
         watches = {
             "policies": watch(policies, poll_s, lambda: _say(policies)),
             "mode": _watch_mode(switch, poll_s),
             "scorer": _watch_scorer(engine, poll_s),
             "keys": access.watch(poll_s),
         }
+        if shared is not None:
+            watches["cache"] = shared.keep_up()
         for name, work in watches.items():
             task = asyncio.create_task(work, name=f"watch of {name}")
-            task.add_done_callback(_tell_end)
+            task.add_done_callback(partial(_tell_end, metrics, name))
             stack.callback(task.cancel)
-        memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
-        cache: Cache = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
+        cache: Cache = shared or local
         memo: Cache = MemoryCache(memo_bytes // 2, time.monotonic)
         compressor = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
         pins = Pins(cache, secret, offload)
@@ -161,7 +172,19 @@ async def open_services(
             ledger=ledger,
             prices=prices,
             offload=offload,
+            metrics=metrics,
+            shared=shared,
         )
+
+
+async def _open_shared(
+    stack: AsyncExitStack, config: Config, local: MemoryCache, secret: Secret
+) -> TieredCache | None:
+    if config.cache is None:
+        return None
+    from gateway.cache.shared import open_shared
+
+    return await stack.enter_async_context(open_shared(config.cache, local, secret))
 
 
 def _open_upstreams(config: Config) -> dict[str, Upstream]:
@@ -184,9 +207,10 @@ def _open_upstreams(config: Config) -> dict[str, Upstream]:
     }
 
 
-def _tell_end(task: asyncio.Task[None]) -> None:
+def _tell_end(metrics: Metrics, name: str, task: asyncio.Task[None]) -> None:
     """A watch ends when it is cancelled; any other end means that changes go unnoticed from here on."""
     if not task.cancelled() and (error := task.exception()) is not None:
+        metrics.add(WATCH_ENDS, (name,))
         logger.critical(
             "the %s has ended, restart Pith: %s", task.get_name(), type(error).__name__, exc_info=error
         )

@@ -12,9 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, ValidationInfo
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, SecretStr, Tag, ValidationInfo
 
+from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
+from gateway.cache.location import FORMS, RedisLocation, parse_location
+from gateway.upstreams.addresses import Network, literal, read_network, refused_as
 from gateway.upstreams.origin import parse_origin
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
@@ -22,7 +25,11 @@ from policies.schema import Mode, Policies
 DEFAULT_UPSTREAM = "openai"
 DEFAULT_URL = "https://api.openai.com"
 
+NO_KEY = SecretStr("")
+"""For an upstream that asks for none: no credential goes on."""
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_STORE = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -32,20 +39,27 @@ def _read_kind(kind: object) -> object:
     return kind
 
 
-def _read_url(url: object) -> str:
+def _read_url(url: object, info: ValidationInfo) -> str:
     if not isinstance(url, str):
         raise ValueError("must be a plain URL such as https://api.openai.com")
-    parse_origin(url)
+    address = literal(parse_origin(url).host)
+    if address is not None and (what := refused_as(address, info.data.get("allow_addresses", ()))):
+        raise ValueError(
+            f"value {url!r}: is a {what} address, which requests are not forwarded to; correct it, "
+            f"or list {address} in allow_addresses"
+        )
     return url.rstrip("/")
 
 
 def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
-    """`pass`: the caller's own credential goes on. `env:NAME`: this one, from the environment."""
+    """`pass`: the caller's own credential goes on. `env:NAME`: this one does, from the environment."""
     if key in ("pass", None):
         return None
+    if key == "none":
+        return NO_KEY
     kind, _, name = key.partition(":") if isinstance(key, str) else ("", "", "")
     if kind != "env" or not _VARIABLE.fullmatch(name):
-        raise ValueError("must be pass or env:NAME; a credential itself does not belong in a file")
+        raise ValueError("must be pass, none or env:NAME; a credential itself does not belong in a file")
     env = (info.context or {}).get("env", {})
     assert isinstance(env, Mapping)
     if not env.get(name):
@@ -53,10 +67,26 @@ def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
     return SecretStr(env[name])
 
 
-def _read_cache(url: object) -> object:
-    if url != "memory://":
-        raise ValueError("only memory:// is available in this version")
+def _read_key_store(url: object) -> object:
+    if url is not None and not (isinstance(url, str) and _KEY_STORE.fullmatch(url)):
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE")
     return url
+
+
+def _read_cache(url: object, info: ValidationInfo) -> RedisLocation | None:
+    """`memory://`, a Redis URL, or `env:NAME`: the variable that holds one."""
+    if isinstance(url, str) and url.startswith("env:"):
+        name = url.removeprefix("env:")
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError("must be env:NAME with the name of an environment variable")
+        url = (info.context or {}).get("env", {}).get(name)
+        if not url:
+            raise ValueError(f"environment variable {name} is not set; set it to the cache's URL")
+    if url in ("memory://", None):
+        return None
+    if not isinstance(url, str):
+        raise ValueError(f"must be a URL: memory://, {FORMS}")
+    return parse_location(url)
 
 
 def _read_ledger(url: object) -> object:
@@ -77,16 +107,30 @@ def _policies_kind(value: object) -> str:
     return "list" if isinstance(value, list | tuple) else "path"
 
 
+class RetriesConfig(Frozen):
+    """What is tried again. Never a request of which a byte was sent."""
+
+    connect: Annotated[Count, Field(ge=0, le=5)] = 0
+    """How often a failed connect is tried again for one request."""
+    budget: Annotated[Number, Field(ge=0, le=1)] = 0.1
+    """Retries of all requests together, as a share of the last ones."""
+
+
 class UpstreamConfig(Frozen):
     """Where requests go."""
 
+    allow_addresses: tuple[Annotated[Network, BeforeValidator(read_network)], ...] = ()
+    """Link-local, metadata and other special addresses that may be connected to all the same."""
     kind: Annotated[Literal["http"], BeforeValidator(_read_kind)] = "http"
     url: Annotated[str, BeforeValidator(_read_url)]
     """Origin, and a path prefix if any, to which the request's own path is appended."""
     key: Annotated[SecretStr | None, BeforeValidator(_read_key)] = None
-    """Written `pass` (None here) or `env:NAME`."""
+    """Written `pass` (None here), `env:NAME`, or `none` (`NO_KEY`)."""
     ask_usage: bool = True
     """Ask for the usage of streamed answers; false for an upstream that rejects `stream_options`."""
+    max_in_flight: Annotated[Count, Field(ge=1)] = 1000
+    """Requests under way with it at once, tunnels among them."""
+    retries: RetriesConfig = RetriesConfig()
 
 
 class Route(Frozen):
@@ -175,7 +219,8 @@ class Config(Frozen):
     routes: tuple[Route, ...] = ()
     """First match wins; none: everything to `openai`, or to the only upstream."""
     compressor: CompressorConfig = CompressorConfig()
-    cache: Annotated[str, BeforeValidator(_read_cache)] = "memory://"
+    cache: Annotated[RedisLocation | None, PlainValidator(_read_cache)] = None
+    """Shared by replicas, in Redis; None, written `memory://`: in this process alone."""
     cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
     """Of the in-process cache; the least recently used entries go first."""
     ledger: Annotated[str, BeforeValidator(_read_ledger)] = "sqlite:///pith.db"
@@ -200,6 +245,22 @@ class Config(Frozen):
     """Larger request bodies are forwarded without being looked into (`too_large`)."""
     allow_overrides: bool = True
     """Whether `x-pith-policy`, `-mode` and `-rate` are honoured; `x-pith-mode: off` always is."""
+    keys: VirtualKeys = ()
+    """Virtual keys, besides those of the key store."""
+    require_keys: bool | None = None
+    """Whether every request needs a virtual key; silent: when `keys` names any."""
+    key_store: Annotated[SecretStr | None, BeforeValidator(_read_key_store)] = None
+    """Where `pith keys` keeps its keys: a URL that may hold a password; silent: in the ledger's file."""
+
+    @property
+    def requires_keys(self) -> bool:
+        """Whether requests without a virtual key are refused."""
+        return bool(self.keys) if self.require_keys is None else self.require_keys
+
+    @property
+    def key_store_url(self) -> str:
+        """Where the key store is."""
+        return self.key_store.get_secret_value() if self.key_store else self.ledger
 
     @property
     def default_upstream(self) -> str | None:

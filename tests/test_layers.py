@@ -42,6 +42,7 @@ DELAYED = {
     "huggingface_hub": "only for models named by their hub name",
     "litellm": "over a second to import; for its providers only",
     "redis": "only for redis:// caches",
+    "gateway.cache.shared": "it brings redis, and what seals values",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
     "compressor.scorers.causal": "as the classifier",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",

@@ -101,6 +101,7 @@ class Guard:
         self._slots = asyncio.Semaphore(SLOTS)
         self._running: set[asyncio.Task[Any]] = set()
         self._why_down = SILENT
+        self._is_untried = True
         self._refusals: dict[str, str] = {}
         """By the name of the command: why the store answers it by an error."""
         self._given_up: set[asyncio.Task[Any]] = set()
@@ -138,9 +139,12 @@ class Guard:
         return _result(task)
 
     async def probe(self, name: str, command: Callable[[], Awaitable[object]]) -> None:
-        """Find out whether a store in trouble is well again, if it is time to. No request waits for this."""
-        if self.degraded is not None and self._breaker.allows():
-            await asyncio.wait((self._begin(name, command, self._clock()),), timeout=ABANDON_S)
+        """Find out about a store that is untried or in trouble, if it is time to. No request waits."""
+        if (self._is_untried or self.degraded is not None) and self._breaker.allows():
+            task = self._begin(name, command, self._clock())
+            await asyncio.wait((task,), timeout=2 * ABANDON_S)
+            if task.done() and isinstance(_failure(task), CacheDown):
+                self._trip()
 
     async def aclose(self) -> None:
         """Let commands end, for a moment; then give them up."""
@@ -167,6 +171,7 @@ class Guard:
         self._running.discard(task)
         is_booked = task in self._given_up
         self._given_up.discard(task)
+        self._is_untried = False
         if task.cancelled():
             return
         error = task.exception()
@@ -180,6 +185,11 @@ class Guard:
             self._fail(_reason(error))
         if isinstance(error, CacheRefused | None) and self._clock() - began <= COMMAND_S:
             self._breaker.succeeded()
+
+    def _trip(self) -> None:
+        """One probe that fails is enough, where of requests it takes several."""
+        for _ in range(FAILURES):
+            self._breaker.failed()
 
     def _fail(self, why: str) -> None:
         self.counts.failed += 1
@@ -195,13 +205,18 @@ class Guard:
 
 
 def _result(task: asyncio.Task[T]) -> T:
-    """What the task came to; whatever went wrong in it is a `CacheError`."""
+    """What the task came to. Raises `CacheError`."""
+    if (failure := _failure(task)) is not None:
+        raise failure
+    return task.result()
+
+
+def _failure(task: asyncio.Task[Any]) -> CacheError | None:
+    """Why the task came to nothing; whatever went wrong in it is a `CacheError`."""
     if task.cancelled():
-        raise CacheDown("Pith is stopping")
+        return CacheDown("Pith is stopping")
     error = task.exception()
-    if error is None:
-        return task.result()
-    raise error if isinstance(error, CacheError) else CacheDown(_reason(error)) from error
+    return error if isinstance(error, CacheError | None) else CacheDown(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -69,6 +69,8 @@ class RedisLocation:
     """A cache in Redis. No `repr` shows a password."""
 
     kind: Kind
+    url: str = field(repr=False)
+    """As it was written."""
     hosts: tuple[Host, ...] = ()
     """Of a socket, none."""
     path: str = ""
@@ -100,6 +102,7 @@ def parse_location(url: str) -> RedisLocation:
     path, service, db = _path(kind, parts, options)
     return RedisLocation(
         kind,
+        url,
         () if kind == "socket" else _hosts(kind, hosts),
         path,
         service,

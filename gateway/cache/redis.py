@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 class RedisStore:
-    """A `gateway.cache.sealed.Store`."""
+    """A `gateway.cache.store.Store`, and its health."""
 
     def __init__(self, location: RedisLocation, guard: Guard | None = None) -> None:
         """Nothing is connected before the first command."""

@@ -13,13 +13,13 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.cache.store import Held, Store
 from gateway.errors import CacheRefused
 from gateway.hashing import Secret
 
@@ -32,33 +32,6 @@ _NONCE_BYTES, _TAG_BYTES = 12, 16
 _MAX_U32: Final = 2**32 - 1
 _SALT: Final = b"pith cache"
 _PURPOSE: Final = b"pith cache value 1"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A value that the store holds."""
-
-    value: bytes
-    ttl_s: float
-    """It lives so long after it was last renewed."""
-    written_at: float
-    """Unix seconds; by the clock of the replica that wrote it."""
-
-
-class Store(Protocol):
-    """Keyed bytes outside this process. Every method raises `CacheError` on trouble."""
-
-    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """One value or None a key, in order."""
-
-    async def put_if_absent(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
-        """Store unless there is something; what is stored then, or nothing where that is no value."""
-
-    async def replace(self, key: bytes, unwanted: bytes, value: bytes, ttl_s: float) -> bytes:
-        """Store where `unwanted` still is, or nothing; what is stored then."""
-
-    async def renew(self, ttls: Mapping[bytes, float]) -> list[bytes]:
-        """Let keys live so many seconds from now; those that are not there any more."""
 
 
 class Seal:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.cache.memory import MemoryCache
-from gateway.cache.sealed import Held
+from gateway.cache.store import Held
 from gateway.errors import CacheDown, CacheError
 
 logger = logging.getLogger(__name__)

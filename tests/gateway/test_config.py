@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from gateway.cache.location import FORMS, parse_location
 from gateway.config import load, open_policies, variables
 from gateway.errors import ConfigError
 from gateway.settings import Config, UpstreamConfig
@@ -65,6 +66,9 @@ EXAMPLES = {
     "URL": "http://h",
     "KEY": "pass",
     "ASK_USAGE": "false",
+    "MAX_IN_FLIGHT": "7",
+    "CONNECT": "2",
+    "BUDGET": "0.5",
     "SCORER": "frequency",
     "DEVICE": "cuda:1",
     "PRECISION": "bf16",
@@ -83,6 +87,8 @@ EXAMPLES = {
     "PORT": "0",
     "MAX_BODY_BYTES": "2048",
     "ALLOW_OVERRIDES": "false",
+    "REQUIRE_KEYS": "false",
+    "KEY_STORE": "postgresql://u:p@h/d",
     "HEADER_READ_S": "1.5",
     "BODY_READ_S": "1.5",
     "QUEUE_S": "1.5",
@@ -102,7 +108,15 @@ def test_every_scalar_has_a_variable(name: str) -> None:
     for part in variables()[name]:
         key = "openai" if part == "<NAME>" else part
         found = found[key] if isinstance(found, dict) else getattr(found, str(key))
-    expected = {"KEY": "None", "TOKEN": "*" * 10, "ALLOW_OVERRIDES": "False", "ASK_USAGE": "False"}
+    expected = {
+        "CACHE": "None",
+        "KEY": "None",
+        "TOKEN": "*" * 10,
+        "KEY_STORE": "*" * 10,
+        "ALLOW_OVERRIDES": "False",
+        "ASK_USAGE": "False",
+        "REQUIRE_KEYS": "False",
+    }
     assert str(found) == expected.get(name.split("__")[-1].removeprefix("PITH_"), value)
 
 
@@ -212,10 +226,10 @@ def test_a_url_may_have_a_path_prefix(tmp_path: Path) -> None:
     [
         ("env:NOPE", "environment variable NOPE is not set; set it, or use key: pass"),
         ("env:EMPTY", "environment variable EMPTY is not set; set it, or use key: pass"),
-        ("sk-hunter2", "must be pass or env:NAME; a credential itself does not belong in a file"),
-        ('"env:"', "must be pass or env:NAME; a credential itself does not belong in a file"),
-        ("env:sk-hunter2", "must be pass or env:NAME; a credential itself does not belong in a file"),
-        ("5", "must be pass or env:NAME; a credential itself does not belong in a file"),
+        ("sk-hunter2", "must be pass, none or env:NAME; a credential itself does not belong in a file"),
+        ('"env:"', "must be pass, none or env:NAME; a credential itself does not belong in a file"),
+        ("env:sk-hunter2", "must be pass, none or env:NAME; a credential itself does not belong in a file"),
+        ("5", "must be pass, none or env:NAME; a credential itself does not belong in a file"),
     ],
 )
 def test_keys(tmp_path: Path, key: str, problem: str) -> None:
@@ -235,22 +249,53 @@ def test_a_key_is_read_and_not_shown(tmp_path: Path) -> None:
 def test_what_this_version_has_not_is_said(tmp_path: Path) -> None:
     text = """
 upstreams: {claude: {kind: litellm, url: http://h}}
-cache: redis://:hunter2@h
+cache: http://:hunter2@h
 ledger: postgresql://u:hunter2@h/db
 compressor: {device: tpu, precision: int8, deadline_ms: 0}
-keys: []
+virtual_keys: []
 """
     problems = refused(tmp_path, text)
     assert problems[:6] == [
         "pith.yaml:2: upstreams.claude.kind: value 'litellm': only 'http' is available in this version",
-        "pith.yaml:3: cache: only memory:// is available in this version",
+        f"pith.yaml:3: cache: begins with nothing that is known; write memory://, {FORMS}",
         "pith.yaml:4: ledger: only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db",
         "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N",
         "pith.yaml:5: compressor.precision: value 'int8': must be 'auto', 'fp32', 'fp16' or 'bf16'",
         "pith.yaml:5: compressor.deadline_ms: value 0: input should be greater than or equal to 1",
     ]
-    assert problems[6].startswith("pith.yaml:6: keys: unknown key; known here: admin, allow_overrides, cache")
+    assert problems[6].startswith(
+        "pith.yaml:6: virtual_keys: unknown key; known here: admin, allow_overrides, cache"
+    )
     assert "hunter2" not in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("cache", "problem"),
+    [
+        ("rediss://u:hunter2@h:port", "has a host or port that cannot be read"),
+        ("env:hunter2@h", "must be env:NAME with the name of an environment variable"),
+        ("env:ABSENT", "environment variable ABSENT is not set; set it to the cache's URL"),
+        ("17", "must be a URL: memory://, redis://HOST:PORT/DB"),
+    ],
+)
+def test_a_cache_that_cannot_be_is_refused_without_its_password(
+    tmp_path: Path, cache: str, problem: str
+) -> None:
+    [said] = refused(tmp_path, f"cache: {cache}")
+    assert said.startswith("pith.yaml:1: cache: ")
+    assert problem in said
+    assert "hunter2@" not in said
+
+
+def test_a_cache_is_read_and_its_password_not_shown(tmp_path: Path) -> None:
+    written = "redis://pith:hunter2@h:7000/3"
+    in_file, in_variable = read(tmp_path, f"cache: {written}"), load(None, {"PITH_CACHE": written}, {})
+    named = read(tmp_path, "cache: env:WHERE", {"WHERE": written})
+    assert in_file.cache == in_variable.cache == named.cache == parse_location(written)
+    assert named.cache is not None
+    assert (named.cache.hosts, named.cache.login.password) == ((("h", 7000),), "hunter2")
+    assert "hunter2" not in repr(named)
+    assert read(tmp_path, "cache: memory://").cache is read(tmp_path, "").cache is None
 
 
 ROUTES = """
@@ -348,3 +393,20 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     assert refused(tmp_path, "- 1", {"PITH_MODE": "on"}, **{"listen.port": 1}) == [
         "pith.yaml:1: value [1]: must be a mapping of keys to values"
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://169.254.169.254", "http://[::ffff:169.254.169.254]:80", "http://2852039166", "http://[fe80::1]"],
+)
+def test_an_address_nobody_is_forwarded_to_is_refused_with_its_line(tmp_path: Path, url: str) -> None:
+    [problem] = refused(tmp_path, f'upstreams:\n  meta:\n    url: "{url}"\n')
+    assert problem.startswith(f"pith.yaml:3: upstreams.meta.url: value {url!r}: is a ")
+    assert problem.endswith(" in allow_addresses")
+
+
+def test_an_address_that_the_configuration_names_is_fine(tmp_path: Path) -> None:
+    text = "upstreams:\n  meta: {url: 'http://169.254.10.5', allow_addresses: [169.254.10.5]}\n"
+    assert read(tmp_path, text).upstreams["meta"].url == "http://169.254.10.5"
+    [problem] = refused(tmp_path, text.replace("[169.254.10.5]", "[here]"))
+    assert "value 'here': must be an address or a network" in problem
