@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from gateway.access.scopes import check_upstream
 from gateway.accounting import cost, saved
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
-from gateway.passthrough import Outcome, relay
+from gateway.logs import log_request
+from gateway.metrics import NONE
+from gateway.passthrough import Answer, Outcome, relay
 from gateway.plan import Plan
 from gateway.refusal import Refusal
 from gateway.response_cache import Turn
@@ -21,10 +22,9 @@ from gateway.response_record import Replay
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 from gateway.tap import UsageTap
+from gateway.tunnel import WEBSOCKET, Tunnel
 from gateway.types import Entry, Upstream, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
-
-logger = logging.getLogger("gateway.requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,24 @@ class Account:
         upstream = self._upstream(plan)
         headers = request_headers(self.incoming.spelled, identity_only=plan.hides_usage)
         tap = UsageTap(is_hiding=plan.hides_usage)
-        outcome = Outcome()
+        take_over = self.incoming.take_over
+        request = UpstreamRequest(
+            self.incoming.method,
+            self.incoming.target,
+            headers,
+            plan.body,
+            upgrade=WEBSOCKET if take_over else None,
+        )
+        answer = Answer(
+            send,
+            added=plan.headers(self.id, self.watch.header()),
+            tap=self.turn.recording(tap) if plan.reads_usage and plan.answer is None else None,
+            tunnel=Tunnel(take_over, self.services.config.timeouts.stream_idle_s) if take_over else None,
+        )
         try:
-            outcome = await relay(
-                receive,
-                send,
-                upstream,
-                UpstreamRequest(self.incoming.method, self.incoming.target, headers, plan.body),
-                added=plan.headers(self.id, self.watch.header()),
-                tap=self.turn.recording(tap) if plan.reads_usage and plan.answer is None else None,
-            )
+            await relay(receive, answer, upstream, request)
         finally:
-            self._close(plan, outcome, tap)
+            self._close(plan, answer.outcome(), tap)
 
     def _upstream(self, plan: Plan) -> Upstream:
         """Where the request goes. Raises Refusal (403) where a virtual key would have to go with it."""
@@ -97,7 +103,9 @@ class Account:
         entry = self.entry(plan, outcome, usage)
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
-        logger.info("request", extra={"entry": entry})
+        upstream = None if plan.answer else self.services.config.upstream_for(self.incoming.path, entry.model)
+        self.services.metrics.count(entry, upstream or NONE, "chat" if plan.reads_usage else "relay")
+        log_request(entry, upstream)
 
     def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
         decision, request = plan.decision, plan.request
