@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope
 
 from gateway.errors import ClientGone
 from gateway.headers import values
+from gateway.types import RawHeaders
 
 READ_AHEAD = 64 * 1024
 """Bytes of an upload read ahead, so that a client's leaving is seen while the upstream takes nothing."""
@@ -31,6 +32,15 @@ def raw_target(scope: Scope) -> bytes:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     return path + b"?" + query if query else path
+
+
+def spelled_headers(scope: Scope) -> RawHeaders:
+    """Header fields with their names as the client spelled them, which ASGI has in lower case.
+
+    For what goes on; whoever looks for a field takes `scope["headers"]`.
+    """
+    headers: RawHeaders = scope.get("extensions", {}).get("pith", {}).get("headers", scope["headers"])
+    return headers
 
 
 def request_body(scope: Scope, receive: Receive) -> bytes | AsyncIterator[bytes]:

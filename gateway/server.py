@@ -1,41 +1,67 @@
-"""How the ASGI application is served: uvicorn on httptools and uvloop, adding nothing to what passes through.
+"""How the ASGI application is served: uvicorn on uvloop, its connections our own (`downstream/`).
 
-`Date` and `Server` are the upstream's own; nothing a client sends is believed about where it comes from. The
-stop signals end the process with 0 after running answers had `drain_s` seconds to finish; what is cut off
-then is cut visibly.
+`Date` and `Server` are the upstream's own; nothing a client sends is believed about where it comes from. A
+stop signal ends the process with 0, in the steps of `GatewayServer.shutdown`; what is cut off is cut visibly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-KEEP_ALIVE_S = 75
-"""Longer than a load balancer's usual 60 s: it should be the one to close idle connections."""
+from gateway.downstream.connection import ClientConnection, Serving
+from gateway.downstream.silence import Limits
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = Limits().idle_s
+
+TICK_S = 0.05
+"""How often a stopping server looks whether it may go on."""
+LAST_S = 5.0
+"""For cancelled requests to close their accounts."""
 
 Ready = Callable[[int], None]
 """Called with the port once connections are accepted."""
 
 
-class GatewayServer(uvicorn.Server):
-    """uvicorn's server, telling when it is ready and ending with 0 when asked to stop."""
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Seconds: to say that the process stops, and then for running answers to end."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Ready | None = None) -> None:
+    announce_s: float = 0.0
+    limit_s: float = 30.0
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server, telling when it is ready, limiting silence, and ending with 0 when asked to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, serving: Serving, drain: Drain, on_ready: Ready | None = None
+    ) -> None:
         super().__init__(config)
+        self._serving = serving
+        self._drain = drain
         self._on_ready = on_ready
+        self._is_hurried = False
+        self._looking: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._looking = asyncio.create_task(self._look(), name="looking for silent clients")
         if self.started and self._on_ready is not None:
             self._on_ready(self.port)
 
@@ -44,6 +70,54 @@ class GatewayServer(uvicorn.Server):
         """The port in use, also when port 0 asked for any."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal stops; a second one no longer waits."""
+        self._is_hurried = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so, still serving; take no more; let answers end; cut the rest; close what the app opened."""
+        logger.info("stopping")
+        self._serving.draining.is_on = True
+        await self._until(lambda: False, self._drain.announce_s)
+        for listener in [*self.servers, *(sockets or ())]:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._until(self._is_idle, self._drain.limit_s)
+        await self._cut()
+        await self.lifespan.shutdown()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def _until(self, holds: Callable[[], bool], limit_s: float) -> None:
+        """Wait, but not in a hurry."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit_s
+        # What is awaited has no event: signal handlers can set none.
+        while not (holds() or self._is_hurried or loop.time() >= deadline):  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+
+    def _is_idle(self) -> bool:
+        return not (self.server_state.tasks or self.server_state.connections)
+
+    async def _cut(self) -> None:
+        """Cancel what is left: an answer then ends without its end, and is on record as incomplete."""
+        if tasks := set(self.server_state.tasks):
+            logger.warning("cutting off %d requests that did not end in time", len(tasks))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=LAST_S)
+        for connection in cast(set[ClientConnection], set(self.server_state.connections)):
+            connection.abort()
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._serving.limits.look_s)
+            for connection in cast(set[ClientConnection], set(self.server_state.connections)):
+                connection.look(loop.time())
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,24 +134,23 @@ class GatewayServer(uvicorn.Server):
                 signal.signal(stop, handler)
 
 
-class RawTargetProtocol(HttpToolsProtocol):
-    """Adds the request target as spelled to the scope: ASGI loses the `?` of an empty query."""
-
-    def on_headers_complete(self) -> None:
-        self.scope["extensions"] = {"pith": {"target": self.url}}
-        super().on_headers_complete()
-
-
 def make_server(
-    app: ASGIApp, host: str, port: int, *, drain_s: int = 30, on_ready: Ready | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    drain: Drain | None = None,
+    serving: Serving | None = None,
+    on_ready: Ready | None = None,
 ) -> GatewayServer:
     """A server ready to `serve()`; setting `should_exit` stops it as a signal does."""
+    serving = serving or Serving()
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http=RawTargetProtocol,
+        http=cast(Any, functools.partial(ClientConnection, serving=serving)),  # called as the class would be
         ws="none",
         interface="asgi3",
         log_config=None,
@@ -86,23 +159,22 @@ def make_server(
         server_header=False,
         date_header=False,
         root_path="",
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=drain_s,
     )
     logging.getLogger("uvicorn.error").addFilter(is_news)
-    return GatewayServer(config, on_ready)
+    return GatewayServer(config, serving, drain or Drain(), on_ready)
 
 
-def serve(app: ASGIApp, host: str, port: int, *, drain_s: int = 30, on_ready: Ready | None = None) -> None:
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    drain: Drain | None = None,
+    serving: Serving | None = None,
+    on_ready: Ready | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM."""
-    make_server(app, host, port, drain_s=drain_s, on_ready=on_ready).run()
-
-
-_NO_NEWS = (
-    "ASGI callable returned without completing response.",  # a connection broken on purpose
-    "No supported WebSocket library detected.",  # advice that would not help: upgrades are not served
-    "Traceback (most recent call last):",  # of a start that failed: whoever started the server says why
-)
+    make_server(app, host, port, drain=drain, serving=serving, on_ready=on_ready).run()
 
 
 def settle() -> None:
@@ -115,7 +187,5 @@ def settle() -> None:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of uvicorn's tells something."""
-    if str(record.msg).startswith(_NO_NEWS):
-        return False
-    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+    """Whether a line of uvicorn's tells something: of a failed start not the trace, who started says why."""
+    return not str(record.msg).startswith("Traceback (most recent call last):")

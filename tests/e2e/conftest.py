@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 from starlette.types import ASGIApp
 
-from gateway.server import make_server
+from gateway.server import Drain, make_server
 from gateway.upstreams.http import HttpUpstream
 from tests.e2e.relay_app import relay_app
 from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
@@ -25,7 +25,7 @@ MakeApp: TypeAlias = Callable[[str], ASGIApp]
 def serving(app: ASGIApp) -> Iterator[int]:
     """The application behind our real server, in a thread with a loop of its own; yields the port."""
     port: Future[int] = Future()
-    server = make_server(app, "127.0.0.1", 0, drain_s=1, on_ready=port.set_result)
+    server = make_server(app, "127.0.0.1", 0, drain=Drain(limit_s=1), on_ready=port.set_result)
     thread = threading.Thread(target=server.run, name="gateway under test")
     thread.start()
     try:

@@ -1,0 +1,160 @@
+"""What counts as one HTTP/1.1 request. Pure: a head in, a Refusal or nothing out.
+
+Law: a request is served only if every reader of its bytes agrees where it ends and what it asks for. What is
+ambiguous is refused, never repaired; after a refusal nothing more of the connection is read.
+
+The parser (httptools, llhttp in its strict mode) refuses what breaks the grammar: bare line feeds, folded
+lines, blanks before a colon, control characters, a length that is no number or comes twice, a length beside
+a transfer coding, a chunk size that is none. It accepts what is judged here: several Host fields or none,
+codings before `chunked` or in HTTP/1.0, versions that are not HTTP/1, methods of other protocols, heads of
+any size. Both halves are tested byte by byte in tests/e2e/test_framing.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httptools
+
+from gateway.refusal import Refusal
+from gateway.types import RawHeaders
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Request line and header fields, delimiters included."""
+MAX_TARGET_BYTES = 16 * 1024
+MAX_FIELDS = 200
+
+OVERHEAD_BYTES = 64 * 1024
+OVERHEAD_RATIO = 8
+"""A chunked body may bring OVERHEAD_BYTES, and this many times its own length, in chunk sizes, extensions
+and trailers: five bytes for each one of content are honest, a kilobyte is an attack."""
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(/[^?]*)?(\?.*)?", re.DOTALL)
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r\n")
+
+_JUDGED = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_OTHER_PROTOCOLS = frozenset(
+    b"ANNOUNCE DESCRIBE FLUSH GET_PARAMETER PAUSE PLAY PRI RECORD REDIRECT "
+    b"SET_PARAMETER SETUP SOURCE TEARDOWN".split()
+)
+"""Methods that the parser knows from RTSP, ICE and the preface of HTTP/2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Request line and fields as parsed; names of fields in lower case."""
+
+    method: bytes
+    target: bytes
+    version: str
+    fields: RawHeaders
+
+
+def refusal_of(head: Head) -> Refusal | None:
+    """Why this head is not served; None when it is."""
+    judged = [field for field in head.fields if field[0] in _JUDGED]
+    hosts = [value for name, value in judged if name == b"host"]
+    fault = (
+        _fault_of_target(head.target)
+        or _fault_of_host(hosts, head.version)
+        or _fault_of_framing(judged, head)
+    )
+    if fault is not None:
+        return malformed(fault)
+    if head.method == b"CONNECT" or head.method in _OTHER_PROTOCOLS:
+        return not_a_method()
+    return None
+
+
+def refusal_of_size(n_fields: int, n_bytes: int) -> Refusal | None:
+    """Whether a head is too large: how many fields it has, and bytes in all."""
+    if n_fields > MAX_FIELDS:
+        return too_large(f"more than {MAX_FIELDS} header fields")
+    if n_bytes > MAX_HEAD_BYTES:
+        return too_large(f"more than {MAX_HEAD_BYTES} bytes of header fields")
+    return None
+
+
+def origin_form(target: bytes) -> bytes:
+    """Path and query of a target that was found well: a client may speak as to a proxy (`http://host/path`).
+
+    What host it names is as little believed as the Host field.
+    """
+    if target.startswith(b"/"):
+        return target
+    match = _ABSOLUTE.fullmatch(target)
+    assert match is not None
+    return (match[2] or b"/") + (match[3] or b"")
+
+
+def unparsed(error: httptools.HttpParserError, data: bytes) -> Refusal:
+    """What to say when the parser gives up amid `data`: its reasons are constants, no client's bytes."""
+    if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE.match(data):
+        return not_a_method()
+    return malformed(str(error) or "it cannot be read")
+
+
+def malformed(fault: str) -> Refusal:
+    return _closing(400, code="malformed_request", message=f"not a valid HTTP/1.1 request: {fault}")
+
+
+def too_large(what: str) -> Refusal:
+    return _closing(431, code="headers_too_large", message=f"{what}; send fewer or shorter ones")
+
+
+def target_too_long() -> Refusal:
+    return _closing(
+        414, code="target_too_long", message=f"the request target has more than {MAX_TARGET_BYTES} bytes"
+    )
+
+
+def not_a_method() -> Refusal:
+    return _closing(
+        501, code="unknown_method", message="methods are those registered for HTTP, CONNECT apart"
+    )
+
+
+def too_slow(what: str, limit_s: float) -> Refusal:
+    return _closing(408, code="request_timeout", message=f"{what} was not received within {limit_s:g} s")
+
+
+def _closing(status: int, *, code: str, message: str) -> Refusal:
+    return Refusal(status, code=code, message=message, is_closing=True)
+
+
+def _fault_of_target(target: bytes) -> str | None:
+    if b"#" in target:
+        return "the request target has a fragment"
+    if target.startswith(b"/"):
+        return None
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None or not _HOST.fullmatch(match[1]):
+        return "the request target is neither a path nor an http URL"
+    return None
+
+
+def _fault_of_host(hosts: list[bytes], version: str) -> str | None:
+    if version not in ("1.1", "1.0"):
+        return "the version is neither HTTP/1.1 nor HTTP/1.0"
+    if len(hosts) > 1:
+        return "more than one Host field"
+    if not hosts:
+        return "no Host field" if version == "1.1" else None
+    return None if _HOST.fullmatch(hosts[0]) else "the Host field names no host"
+
+
+def _fault_of_framing(judged: RawHeaders, head: Head) -> str | None:
+    """The parser judges most of this too; where a body ends is not left to one reader."""
+    lengths = [value for name, value in judged if name == b"content-length"]
+    codings = [value for name, value in judged if name == b"transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        return "more than one of Content-Length and Transfer-Encoding"
+    if lengths and not lengths[0].isdigit():
+        return "Content-Length is not a number"
+    if codings and codings[0].lower() != b"chunked":
+        return "Transfer-Encoding is not chunked"
+    if codings and head.version == "1.0":
+        return "Transfer-Encoding in HTTP/1.0"
+    return None
