@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from starlette.types import Receive, Send
 
 from compressor import CompressionParams, encoding_for, marks
-from gateway.access.principal import Principal
 from gateway.access.scopes import permitted
 from gateway.accounts import Account
+from gateway.cache.guard import request_waits
 from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect, TextSite
@@ -90,7 +90,8 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
             return Plan(body, skip=request)
         if services.kill_mode == "off":
             return Plan(body, skip="off", request=request)
-        return await _plan(_Asked(incoming, body, dialect, request), account)
+        with request_waits():  # for a cache that other replicas share, so long in total
+            return await _plan(_Asked(incoming, body, dialect, request), account)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
         return Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
@@ -193,7 +194,7 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
     caller = incoming.principal
     facts = RequestFacts(incoming.path, request.model, caller.key_id, caller.team, incoming.headers)
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
-    return conversation, await _pinned(caller, facts, conversation, fresh, services.pins)
+    return conversation, await _pinned(asked, facts, conversation, fresh, services.pins)
 
 
 def _overrides(incoming: Incoming, services: Services) -> Overrides:
@@ -210,7 +211,7 @@ def _n_opening(request: ChatRequest) -> int:
 
 
 async def _pinned(
-    caller: Principal, facts: RequestFacts, conversation: str, fresh: Decision, pins: Pins
+    asked: _Asked, facts: RequestFacts, conversation: str, fresh: Decision, pins: Pins
 ) -> Decision:
     """The decision recorded for the conversation, obeyed whatever the policy file says by now.
 
@@ -222,7 +223,9 @@ async def _pinned(
         return fresh
     subject = f"{facts.path} {facts.key_id} {facts.model}".encode()
     pin = fresh.to_pin().to_bytes()
-    stored = await pins.decide(caller.tenant, conversation, pin, subject=subject)
+    is_continued = any(message.role == "assistant" for message in asked.request.messages)
+    tenant = asked.incoming.principal.tenant
+    stored = await pins.decide(tenant, conversation, pin, subject=subject, is_continued=is_continued)
     return obey(Decision.from_bytes(stored), fresh)
 
 

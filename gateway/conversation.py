@@ -87,13 +87,30 @@ class Pins:
         self._cache = cache
         self._secret = secret
         self._offload = offload
+        self.n_unrecorded = 0
+        """Requests that carry an earlier answer, and nothing is on record of what was decided for it: begun
+        elsewhere, too long ago, or lost. They are decided afresh, which may rewrite what went before."""
 
-    async def decide(self, tenant: str, conversation: str, decision: bytes, *, subject: bytes = b"") -> bytes:
+    async def decide(
+        self,
+        tenant: str,
+        conversation: str,
+        decision: bytes,
+        *,
+        subject: bytes = b"",
+        is_continued: bool = False,
+    ) -> bytes:
         """Record a decision unless there is one; returns what is in force (a reader may find it garbage).
 
         `subject` is what a decision is about besides the conversation: another subject, another decision.
+        `is_continued`: the conversation is not at its beginning, so there should be one.
         """
         key = self._key(b"decision", tenant, conversation, subject)
+        if is_continued:
+            [recorded] = await self._cache.get_many([key])
+            if recorded is not None:
+                return recorded
+            self.n_unrecorded += 1
         return await self._cache.put_if_absent(key, decision, PIN_TTL_S)
 
     async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
