@@ -15,7 +15,8 @@ from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.analysis import ENGINE_EPOCH
 from compressor.explain import Explained, explain
 from compressor.flow import advance, whole
-from gateway.client import ClientWatch, read_body
+from gateway.access.scopes import check_policy
+from gateway.client import ClientWatch, is_draining, read_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import ClientGone
@@ -32,6 +33,8 @@ from policies.parse import Document
 from policies.validate import shown, validate
 
 MAX_TEXTS = 1000
+INCOMING = "pith.incoming"
+"""Where in the scope the admitted request is; only the two health endpoints are reached without."""
 CHAT_PATH = "/v1/chat/completions"
 
 
@@ -74,7 +77,9 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 with what is degraded, since requests pass all the same."""
+    """200 with what is degraded, since requests pass all the same; 503 once the process is about to stop."""
+    if is_draining(request.scope):
+        return JSONResponse({"status": "draining"}, 503)
     services = _services(request)
     degraded = services.degraded()
     status = "degraded" if degraded else "ready"
@@ -146,7 +151,9 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
     chat = await services.offload(size, dialect.parse, raw)
     if isinstance(chat, str):
         raise BadRequest(f"request is not a {dialect.name} request body ({chat})")
-    facts = RequestFacts(CHAT_PATH, chat.model)
+    caller = _incoming(request).principal
+    check_policy(caller.key, policy)
+    facts = RequestFacts(CHAT_PATH, chat.model, caller.key_id, caller.team)
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(chat.model)
     edits, results = [], []
@@ -188,7 +195,13 @@ def _services(request: Request) -> Services:
 
 def _tenant(request: Request) -> str:
     """Whose recorded scores may be used: the caller's."""
-    return Incoming.of(request.scope, _services(request).secret).tenant
+    return _incoming(request).tenant
+
+
+def _incoming(request: Request) -> Incoming:
+    """The request as the gate admitted it."""
+    incoming: Incoming = request.scope[INCOMING]
+    return incoming
 
 
 async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:

@@ -10,10 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compressor import Scorer
 from gateway import api, chat
+from gateway.access.binding import bind_to_models
 from gateway.accounts import Account
 from gateway.client import request_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.errors import ClientGone
 from gateway.incoming import Incoming
 from gateway.plan import Plan
 from gateway.refusal import Refusal, refuse
@@ -28,6 +30,8 @@ DIALECTS: dict[tuple[str, str], Dialect] = {
 """Where texts are compressed; every other request is passed through unread."""
 
 OWN_PREFIX = "/pith/"
+OPEN_PATHS = frozenset({"/pith/healthz", "/pith/readyz"})
+"""What is answered to anybody. Every other path, ours or the upstream's, passes the gate first."""
 
 
 def create_app(
@@ -52,20 +56,29 @@ def create_app(
     own = Starlette(routes=api.routes(), exception_handlers=api.exception_handlers(), lifespan=lifespan)
 
     async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(OWN_PREFIX):
-            try:
-                await forward(scope, receive, send, own.state.services)
-            except Refusal as refusal:
-                await refuse(send, refusal)
-        else:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await own(scope, receive, send)
+            return
+        services: Services = own.state.services
+        try:
+            incoming = await services.access.admit(Incoming.of(scope, services.secret))
+            if incoming.path.startswith(OWN_PREFIX):
+                await own({**scope, api.INCOMING: incoming}, receive, send)
+            else:
+                await forward(incoming, scope, receive, send, services)
+        except Refusal as refusal:
+            await refuse(send, refusal)
 
     return gateway
 
 
-async def forward(scope: Scope, receive: Receive, send: Send, services: Services) -> None:
+async def forward(incoming: Incoming, scope: Scope, receive: Receive, send: Send, services: Services) -> None:
     """One request to the upstream and back. Raises Refusal, before a byte is sent, where it ends here."""
-    incoming = Incoming.of(scope, services.secret)
+    try:
+        receive = await bind_to_models(incoming, receive, services.config.max_body_bytes, services.offload)
+    except ClientGone:
+        Account.open(incoming, services).close_unanswered()
+        return
     dialect = DIALECTS.get((incoming.method, incoming.path))
     if dialect is not None:
         await chat.handle(incoming, receive, send, services, dialect)

@@ -47,7 +47,7 @@ def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, object])
         document = Document({}, "configuration", {}) if named is None else _read(named)
         document = _with_flags(_with_environment(document, env), flags)
         config = validate(Config, document, {"env": env})
-        if problems := [*_route_problems(config, document)]:
+        if problems := [*_route_problems(config, document), *_key_problems(config, document)]:
             raise PolicyError(problems)
     except PolicyError as error:
         raise ConfigError(str(error)) from error
@@ -167,6 +167,18 @@ def _slip(variable: str, value: str, known: Iterable[str]) -> str | None:
     if close:
         return f"did you mean {PREFIX}{close[0]}?"
     return "docs/configuration.md lists all variables" if "__" in variable else None
+
+
+def _key_problems(config: Config, document: Document) -> Iterator[Problem]:
+    """A virtual key is never sent on, so where every request brings one, no upstream can be passed a key."""
+    for name, upstream in config.upstreams.items() if config.requires_keys else ():
+        if upstream.key is None:
+            path = ("upstreams", name, "key")
+            message = (
+                "is pass, but every request brings a virtual key, which is never sent on: use env:NAME "
+                "(or none, if the upstream asks for no key), or set require_keys: false"
+            )
+            yield Problem(document.place(path), message, dotted(path))
 
 
 def _route_problems(config: Config, document: Document) -> Iterator[Problem]:

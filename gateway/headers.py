@@ -28,6 +28,10 @@ HOP_BY_HOP = frozenset(
 CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Fields in which providers take keys."""
 
+PROTOCOLS = b"sec-websocket-protocol"
+PROTOCOL_KEY = b"openai-insecure-api-key."
+"""Beginning of a subprotocol that is a key (OpenAI's Realtime API, for browsers)."""
+
 OWN_PREFIX = b"x-pith-"
 
 
@@ -54,8 +58,11 @@ def response_headers(headers: RawHeaders) -> RawHeaders:
 def with_key(headers: RawHeaders, key: str) -> RawHeaders:
     """`headers` with the client's credentials replaced by `key`, once, where the client had put its own.
 
-    A client that uses `x-api-key` has it replaced there, any other as a bearer token.
+    A client that uses `x-api-key` has it replaced there, any other as a bearer token. An empty key is none.
     """
+    headers = _without_protocol_keys(headers)
+    if not key:
+        return without(headers, CREDENTIALS)
     names = {name.lower() for name, _ in headers}
     is_api_key = b"x-api-key" in names
     name = b"x-api-key" if is_api_key else b"authorization"
@@ -63,6 +70,19 @@ def with_key(headers: RawHeaders, key: str) -> RawHeaders:
     at = next((i for i, (found, _) in enumerate(headers) if found.lower() == name), len(headers))
     before, after = headers[:at], headers[at:]
     return [*without(before, CREDENTIALS), field, *without(after, CREDENTIALS)]
+
+
+def _without_protocol_keys(headers: RawHeaders) -> RawHeaders:
+    """A browser cannot set fields of a WebSocket's request: its key stands among the subprotocols offered."""
+    if not values(headers, PROTOCOLS):
+        return headers
+    kept: RawHeaders = []
+    for name, value in headers:
+        if name.lower() != PROTOCOLS or PROTOCOL_KEY not in value:
+            kept.append((name, value))
+        elif offered := [one for one in value.split(b",") if not one.strip().startswith(PROTOCOL_KEY)]:
+            kept.append((name, b",".join(offered).strip()))
+    return kept
 
 
 def without(headers: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> RawHeaders:

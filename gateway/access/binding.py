@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from starlette.types import Message, Receive
 
-from gateway.access.keys import VirtualKey
 from gateway.access.scopes import (
     BODILESS_METHODS,
     check_models,
@@ -27,7 +26,10 @@ async def bind_to_models(incoming: Incoming, receive: Receive, limit: int, offlo
     key = incoming.principal.key
     if key is None or key.models is None:
         return receive
-    check_query(key, incoming.target)
+    is_upgrade = incoming.take_over is not None
+    check_query(key, incoming.target, is_required=is_upgrade)
+    if is_upgrade:
+        return receive
     body = await read_body(receive, limit)
     if not isinstance(body, bytes):
         raise unchecked(f"its body is longer than {limit} bytes")
@@ -36,13 +38,6 @@ async def bind_to_models(incoming: Incoming, receive: Receive, limit: int, offlo
             raise unchecked("its body is compressed")
         check_models(key, await offload(len(body), read_models, body))
     return _replayed(body, receive)
-
-
-def bind_upgrade(incoming: Incoming) -> None:
-    """The same for an upgrade to a WebSocket, which has no body. Raises Refusal (403)."""
-    key: VirtualKey | None = incoming.principal.key
-    if key is not None and key.models is not None:
-        check_query(key, incoming.target, is_required=True)
 
 
 def _replayed(body: bytes, rest: Receive) -> Receive:

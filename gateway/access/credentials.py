@@ -31,9 +31,18 @@ def find_virtual_key(headers: RawHeaders, target: bytes) -> bytes | None:
     given = {strip_scheme(value) for name, value in headers if name in CREDENTIALS} - {b""}
     ours = [credential for credential in given if credential.startswith(_PREFIX)]
     if ours and len(given) > 1:
-        raise Refusal(401, "invalid_api_key", CONFLICT)
+        raise Refusal(401, code="invalid_api_key", message=CONFLICT)
     _check_places(headers, target)
     return ours[0] if ours else None
+
+
+def callers_own(headers: RawHeaders) -> RawHeaders:
+    """`headers` less a virtual key: the last place that sees to it that none goes to an upstream."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in CREDENTIALS or not strip_scheme(value).startswith(_PREFIX)
+    ]
 
 
 def has_conflict(headers: RawHeaders) -> bool:
@@ -52,4 +61,4 @@ def _check_places(headers: RawHeaders, target: bytes) -> None:
 
 
 def _misplaced(place: str) -> Refusal:
-    return Refusal(401, "invalid_api_key", MISPLACED.format(place=place))
+    return Refusal(401, code="invalid_api_key", message=MISPLACED.format(place=place))

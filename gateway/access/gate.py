@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -48,13 +49,14 @@ class Gate:
             if not self._requires_keys:
                 return incoming
             conflicts = has_conflict(incoming.raw_headers)
-            raise Refusal(401, "invalid_api_key", CONFLICT if conflicts else INVALID)
+            raise Refusal(401, code="invalid_api_key", message=CONFLICT if conflicts else INVALID)
         try:
             key = self._ring.find(credential)
         except StaleKeys as error:
-            raise Refusal(503, "key_store_unavailable", STALE, retry_after_s=STALE_RETRY_S) from error
+            code = "key_store_unavailable"
+            raise Refusal(503, code, STALE, retry_after_s=STALE_RETRY_S) from error
         if key is None:
-            raise Refusal(401, "invalid_api_key", INVALID)
+            raise Refusal(401, code="invalid_api_key", message=INVALID)
         check_path(key, incoming.path)
         await self._counters.admit(key)
         return replace(incoming, principal=Principal.of_key(key))
@@ -70,12 +72,20 @@ class Gate:
         task.add_done_callback(self._counting.discard)
 
     @property
-    def troubles(self) -> tuple[tuple[str, str | None], ...]:
-        """What is degraded, by name."""
-        return ("keys", self._ring.degraded), ("limits", self._counters.degraded)
+    def keys_degraded(self) -> str | None:
+        """Why the store's keys are not up to date, or None."""
+        return self._ring.degraded
+
+    @property
+    def limits_degraded(self) -> str | None:
+        """Why replicas do not count together, or None."""
+        return self._counters.degraded
 
     async def open(self, ledger: Ledger) -> None:
-        """Copy the store, and begin the counts of this day and month with what the ledger holds."""
+        """Copy the store, and begin the counts of this day and month with what the ledger holds.
+
+        A store that does not answer stops no start; one that is not ours does. Raises ConfigError.
+        """
         await asyncio.to_thread(self._ring.refresh)
         budgeted = {key.id: key for key in self._ring.keys if key.has_budget}
         if not budgeted:
@@ -95,7 +105,8 @@ class Gate:
         trouble: str | None = None
         while True:
             await asyncio.sleep(poll_s)
-            await asyncio.to_thread(self._ring.refresh)
+            with suppress(ConfigError):  # it says so in `degraded`, and stops a start only
+                await asyncio.to_thread(self._ring.refresh)
             before, trouble = trouble, self._ring.degraded
             if trouble and trouble != before:
                 logger.error("virtual keys hold for %g s as they are: %s", HOLD_S, trouble)

@@ -12,12 +12,12 @@ import re
 import secrets
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.params import Count, Frozen, Number
-from policies.schema import check_name
+from policies.schema import check_name, check_unique
 
 PREFIX: Final = "pith-"
 SECRET_BYTES: Final = 24
@@ -53,9 +53,9 @@ def _above_zero(usd: float) -> float:
     return usd
 
 
-Globs = Annotated[tuple[str, ...] | None, AfterValidator(_not_empty)]
-Limit = Annotated[Count, Field(ge=1)]
-Usd = Annotated[Number, AfterValidator(_above_zero)]
+Globs: TypeAlias = Annotated[tuple[str, ...] | None, AfterValidator(_not_empty)]
+Limit: TypeAlias = Annotated[Count, Field(ge=1)]
+Usd: TypeAlias = Annotated[Number, AfterValidator(_above_zero)]
 
 
 class VirtualKey(Frozen):
@@ -100,6 +100,15 @@ class VirtualKey(Frozen):
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires is not None and self.expires <= now
+
+
+def _unique(keys: tuple[VirtualKey, ...]) -> tuple[VirtualKey, ...]:
+    check_unique("key", (key.id for key in keys))
+    return keys
+
+
+VirtualKeys: TypeAlias = Annotated[tuple[VirtualKey, ...], AfterValidator(_unique)]
+"""Ids differ."""
 
 
 def make_key(key_id: str) -> str:

@@ -58,12 +58,15 @@ class KeyRing:
         return [*({**self._stored, **self._configured}).values()]
 
     def refresh(self) -> None:
-        """Copy the store. Blocks; trouble is in `degraded`."""
+        """Copy the store. Blocks; trouble is in `degraded`. Raises ConfigError for one that is not ours."""
         began_at = self._clock()
         try:
             self._stored = {key.id: key for key in self._load()}
-        except (KeyStoreError, ConfigError) as error:
+        except KeyStoreError as error:
             self._problem = str(error)
+        except ConfigError as error:
+            self._problem = str(error)
+            raise
         else:
             self._loaded_at, self._problem = began_at, None
 

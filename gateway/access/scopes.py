@@ -106,4 +106,4 @@ def check_upstream(key: VirtualKey | None, name: str, *, takes_callers_keys: boo
 
 
 def _refused(message: str) -> Refusal:
-    return Refusal(403, "key_not_allowed", message)
+    return Refusal(403, code="key_not_allowed", message=message)

@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from gateway.access.keys import VirtualKey
@@ -143,16 +143,6 @@ class KeyStore:
 
 def is_postgres(url: str) -> bool:
     return url.startswith("postgresql://")
-
-
-def check_url(url: str) -> None:
-    """Raises ValueError, without quoting it: it may hold a password."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if parsed is None or not parsed.database or parsed.drivername not in ("sqlite", "postgresql"):
-        raise ValueError("must be postgresql://USER@HOST/DATABASE or sqlite:///FILE")
 
 
 def _postgres(url: str) -> Engine:

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "gateway.cli.demo:demo",
     "report": "gateway.cli.report:report",
     "policy": "gateway.cli.policy:policy",
+    "keys": "gateway.cli.keys:keys",
     "bench": "gateway.cli.bench:bench",
 }
 """Subcommand to `module:attribute`, in the order `pith --help` lists them."""

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 import certifi
 
+from gateway.access.credentials import callers_own
 from gateway.errors import UpstreamBusy, UpstreamError
 from gateway.headers import with_key
 from gateway.types import UpstreamRequest, UpstreamResponse
@@ -97,7 +98,7 @@ class HttpUpstream:
 
     def _head(self, request: UpstreamRequest) -> tuple[bytes, bool]:
         """Request line and fields, and whether the body goes in chunks."""
-        own = request.headers if self._key is None else with_key(request.headers, self._key)
+        own = callers_own(request.headers) if self._key is None else with_key(request.headers, self._key)
         if request.upgrade is not None:
             own = [*own, (b"connection", b"Upgrade"), (b"upgrade", request.upgrade)]
         headers, is_chunked = framed([(b"host", self._origin.authority), *own], request.body)
