@@ -24,6 +24,7 @@ from compressor.findings import Found, find, of_text, without_text
 from compressor.flow import Flow, advance, flow, whole
 from compressor.packed import pack, unpack
 from compressor.tokens import Tokens
+from compressor.turns import give_way
 from compressor.types import CacheState, Scores
 from gateway.cache.analyses import Analyses
 from gateway.hashing import Secret
@@ -279,4 +280,5 @@ def _turns(runs: Sequence[_Run]) -> Iterator[Sequence[_Run]]:
 
 def _each(step: Callable[[_Run], None], runs: Sequence[_Run]) -> None:
     for run in runs:
+        give_way()
         step(run)

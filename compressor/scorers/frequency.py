@@ -20,6 +20,7 @@ from compressor.scorers.frequency_pairs import level_pairs
 from compressor.scorers.frequency_roles import read_roles
 from compressor.scorers.frequency_types import Types, find_types
 from compressor.scorers.frequency_weights import logistic, read_weights, weights
+from compressor.turns import give_way
 from compressor.types import SCORE_ONE, Chunk, Scores, Words
 from compressor.words import WORDS_VERSION
 
@@ -42,7 +43,11 @@ class FrequencyScorer:
 
     def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """Scores in [0, 1] of the words of each text."""
-        return [self._scored(chunk).astype(np.float32) / np.float32(SCORE_ONE) for chunk in batch]
+        scores = []
+        for chunk in batch:
+            give_way()  # a full batch takes some 20 ms
+            scores.append(self._scored(chunk).astype(np.float32) / np.float32(SCORE_ONE))
+        return scores
 
     def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
         """The same scores on the grid: multiples of 1/4096 are exact in float32."""
