@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.app import create_app
 from gateway.config import load as load_config
 from gateway.errors import ConfigError
+from gateway.interpreter import settle
 from gateway.logs import configure
+from gateway.server import drain_of, serving_of
 from gateway.server import serve as run
-from gateway.server import settle
 from gateway.services import load
 from gateway.settings import Config
 from policies.decide import weaker
@@ -62,9 +63,15 @@ def serve(
     check_address(config.listen.host, config.listen.port)
     configure(sys.stderr)
     app = create_app(config, load(config), lambda: read().mode)
-    settle()
     with starting(app) as watched:
-        run(watched, config.listen.host, config.listen.port, on_ready=lambda bound: _greet(config, bound))
+        run(
+            watched,
+            config.listen.host,
+            config.listen.port,
+            drain=drain_of(config.drain),
+            serving=serving_of(config.timeouts),
+            on_ready=lambda bound: _ready(config, bound),
+        )
 
 
 def at_most_shadow(config: Config, is_asked: bool) -> Config:
@@ -111,7 +118,8 @@ def check_address(host: str, port: int) -> None:
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}; {remedy}") from error
 
 
-def _greet(config: Config, port: int) -> None:
+def _ready(config: Config, port: int) -> None:
+    settle()
     targets = ", ".join(upstream.url for upstream in config.upstreams.values())
     click.echo(
         f"Pith listens on http://{config.listen.host}:{port} and forwards to {targets} (mode {config.mode})"

@@ -1,0 +1,31 @@
+"""What a serving process asks of the interpreter."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.interpreter import SWITCH_S, settle
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+    gc.unfreeze()
+
+
+def test_what_is_there_is_no_longer_collected() -> None:
+    settle()
+    kept = [object() for _ in range(3)]
+    assert gc.get_freeze_count() > 10_000
+    assert kept in gc.get_objects()  # what comes later is
+
+
+def test_threads_are_told_to_let_go_soon() -> None:
+    settle()
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
