@@ -38,9 +38,11 @@ demo: $(STAMP) ## start Pith with a small upstream, compress a real conversation
 	$(BIN)/pith demo $(ARGS)
 
 test: $(STAMP) ## run every test that needs no GPU
+	@tests/services.sh
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
 
 test-all: $(STAMP) ## run every test, the GPU's too, with many more examples a property
+	@tests/services.sh
 	PITH_TEST_PROFILE=thorough $(BIN)/python -m pytest --timeout=1800 $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types, layers

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ def until(holds: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             pytest.fail(f"waited {PATIENCE_S:g} s in vain: {what}")
         time.sleep(0.01)
+
+
+async def comes(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """As `until`, for what has to be awaited."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not await holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {PATIENCE_S:g} s in vain: {what}")
+        await asyncio.sleep(0.01)
 
 
 def free_port() -> int:

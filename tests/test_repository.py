@@ -126,8 +126,8 @@ def sleeps(source: str) -> list[int]:
     ]
 
 
-POLLING = {"tests/e2e/scripted_upstream.py"}
-"""May pause between two looks at what nothing announces: that a full socket takes no more."""
+POLLING = {"tests/e2e/scripted_upstream.py", "tests/redis_server.py"}
+"""May pause between two looks at what nothing announces: that a full socket is full, that a server is up."""
 
 
 def test_no_test_sleeps() -> None:
