@@ -43,6 +43,11 @@ def spelled_headers(scope: Scope) -> RawHeaders:
     return headers
 
 
+def is_draining(scope: Scope) -> bool:
+    """Whether the server that took this request is about to stop."""
+    return bool(scope.get("extensions", {}).get("pith", {}).get("is_draining"))
+
+
 def request_body(scope: Scope, receive: Receive) -> bytes | AsyncIterator[bytes]:
     """The body as it comes, unparsed and at flat memory; no bytes when the request has none."""
     headers = scope["headers"]

@@ -188,7 +188,5 @@ def serve(
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of uvicorn's tells something. Of a failed start it does not: who started it says why."""
-    return not str(record.msg).startswith(
-        ("Traceback (most recent call last):", "Application startup failed")
-    )
+    """Whether a line of uvicorn's tells something: of a failed start not the trace, who started says why."""
+    return not str(record.msg).startswith("Traceback (most recent call last):")

@@ -243,7 +243,7 @@ class ClientConnection(asyncio.Protocol):
         target = origin_form(request.head.target)
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode("ascii")
-        own = {"target": target, "headers": request.fields}
+        own = {"target": target, "headers": request.fields, "is_draining": self.is_ending}
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

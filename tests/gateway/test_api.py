@@ -74,7 +74,7 @@ def test_a_text_that_is_no_unicode_is_left_in_a_request(url: str) -> None:
     assert (answer.status_code, answer.json()["request"], answer.json()["results"]) == (200, request, [])
 
 
-@pytest.mark.parametrize("host", ["[", "a b", "x/../y"])
+@pytest.mark.parametrize("host", ["api.openai.com", "[::1]:80", "v1.chat-completions_x:65535"])
 @pytest.mark.parametrize(("method", "status"), [("GET", 404), ("POST", 404)])
 def test_no_host_changes_what_is_found(url: str, host: str, method: str, status: int) -> None:
     answer = httpx.request(method, f"{url}/pith/nothing?a=b", headers={"host": host})
