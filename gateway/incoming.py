@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 
 from gateway.access.principal import Principal
-from gateway.client import raw_target
+from gateway.client import raw_target, spelled_headers
 from gateway.hashing import Secret
 from gateway.headers import CREDENTIALS
-from gateway.types import RawHeaders
+from gateway.types import RawHeaders, TakeOver
 from policies.match import header_map
 
 
@@ -25,9 +25,14 @@ class Incoming:
     target: bytes
     """Path and query as they arrived, byte for byte."""
     raw_headers: RawHeaders = field(repr=False)
+    """In order; names in lower case."""
+    spelled: RawHeaders = field(repr=False)
+    """The same with names as spelled: what goes on."""
     headers: Mapping[str, str] = field(repr=False)
     principal: Principal
     """Who asks: a caller with a key of its own until `Gate.admit` has looked."""
+    take_over: TakeOver | None = field(default=None, repr=False)
+    """The way to the client's connection, where it asks to go on as a WebSocket."""
 
     @classmethod
     def of(cls, scope: Scope, secret: Secret) -> Incoming:
@@ -38,10 +43,12 @@ class Incoming:
             path=scope["path"],
             target=raw_target(scope),
             raw_headers=raw_headers,
+            spelled=spelled_headers(scope),
             headers=header_map(raw_headers),
             principal=Principal.of_credentials(
                 (value for name, value in raw_headers if name in CREDENTIALS), secret
             ),
+            take_over=scope.get("extensions", {}).get("pith", {}).get("take_over"),
         )
 
     @property

@@ -62,6 +62,8 @@ class _Pair:
         transport = client(ours)
         transport.write(head)
         ours.attach(transport)
+        for end in self._ends:
+            end.look()
 
     def moved(self) -> None:
         """A byte came from either end."""
@@ -108,7 +110,10 @@ class _End(asyncio.Protocol):
         early, self._early = self._early, []
         for data in early:
             self.write(data)
-        if transport.is_closing():  # lost before this protocol could be told
+
+    def look(self) -> None:
+        """A connection that was lost before this protocol could be told is noticed here."""
+        if self._open() is None:
             self.connection_lost(None)
 
     # Called by the event loop.

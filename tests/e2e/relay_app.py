@@ -9,15 +9,16 @@ import sys
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.client import raw_target, request_body
+from gateway.client import raw_target, request_body, spelled_headers
 from gateway.headers import request_headers
-from gateway.passthrough import relay
-from gateway.server import serve
+from gateway.passthrough import Answer, relay
+from gateway.server import Drain, serve
+from gateway.tunnel import IDLE_S, WEBSOCKET, Tunnel
 from gateway.types import Upstream, UpstreamRequest
 from gateway.upstreams.http import HttpUpstream
 
 
-def relay_app(upstream: Upstream) -> ASGIApp:
+def relay_app(upstream: Upstream, *, tunnel_idle_s: float = IDLE_S) -> ASGIApp:
     """An ASGI application that closes `upstream` when it ends."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,18 +29,21 @@ def relay_app(upstream: Upstream) -> ASGIApp:
                     await upstream.aclose()
                 await send({"type": f"lifespan.{event}.complete"})
             return
+        take_over = scope["extensions"]["pith"].get("take_over")
         request = UpstreamRequest(
             method=scope["method"],
             target=raw_target(scope),
-            headers=request_headers(scope["headers"]),
+            headers=request_headers(spelled_headers(scope)),
             body=request_body(scope, receive),
+            upgrade=WEBSOCKET if take_over else None,
         )
-        await relay(receive, send, upstream, request)
+        tunnel = Tunnel(take_over, tunnel_idle_s) if take_over else None
+        await relay(receive, Answer(send, tunnel=tunnel), upstream, request)
 
     return app
 
 
 if __name__ == "__main__":
-    url, drain_s = sys.argv[1], int(sys.argv[2])
+    url, drain = sys.argv[1], Drain(limit_s=float(sys.argv[2]))
     app = relay_app(HttpUpstream(url, name="scripted"))
-    serve(app, "127.0.0.1", 0, drain_s=drain_s, on_ready=lambda port: print(port, flush=True))
+    serve(app, "127.0.0.1", 0, drain=drain, on_ready=lambda port: print(port, flush=True))

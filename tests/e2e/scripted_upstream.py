@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -101,11 +101,30 @@ class Peer:
                 before, unsent = unsent, self._writer.transport.get_write_buffer_size()
         return unsent
 
+    async def nothing(self) -> None:
+        """Fail if anything arrives in the time that a hop takes many times over, or has arrived."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                data = await self._reader.read(READ_LIMIT)
+                assert not data, data
+
     def hold(self) -> None:
         """Read no more from the socket."""
+        self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """Say that nothing more is sent; what comes can still be read."""
+        self._writer.write_eof()
+
+    @property
+    def _transport(self) -> asyncio.Transport:
         transport = self._writer.transport
         assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
+        return transport
 
     def close(self) -> None:
         self._writer.close()

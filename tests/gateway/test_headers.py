@@ -111,3 +111,17 @@ class TestKey:
         assert all(b"client" not in value for _, value in headers)
         assert sum(b"ours" in value for _, value in headers) == 1
         assert len(values(headers, b"x")) == names.count(b"x")
+
+    @pytest.mark.parametrize(
+        ("offered", "left"),
+        [
+            (b"realtime, openai-insecure-api-key.sk-1, openai-beta.v1", [b"realtime, openai-beta.v1"]),
+            (b"openai-insecure-api-key.sk-1, realtime", [b"realtime"]),
+            (b"openai-insecure-api-key.sk-1", []),
+            (b"realtime", [b"realtime"]),
+        ],
+    )
+    def test_a_key_among_the_subprotocols_is_replaced_too(self, offered: bytes, left: list[bytes]) -> None:
+        headers = with_key([(b"Sec-WebSocket-Protocol", offered)], "ours")
+        assert values(headers, b"sec-websocket-protocol") == left
+        assert values(headers, b"authorization") == [b"Bearer ours"]
