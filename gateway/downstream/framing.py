@@ -32,7 +32,7 @@ and trailers: five bytes for each one of content are honest, a kilobyte is an at
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(/[^?]*)?(\?.*)?", re.DOTALL)
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r\n")
+_LETTER = re.compile(rb"\s*[A-Za-z]")
 
 _JUDGED = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _OTHER_PROTOCOLS = frozenset(
@@ -91,7 +91,7 @@ def origin_form(target: bytes) -> bytes:
 
 def unparsed(error: httptools.HttpParserError, data: bytes) -> Refusal:
     """What to say when the parser gives up amid `data`: its reasons are constants, no client's bytes."""
-    if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE.match(data):
+    if isinstance(error, httptools.HttpParserInvalidMethodError) and _LETTER.match(data):
         return not_a_method()
     return malformed(str(error) or "it cannot be read")
 
