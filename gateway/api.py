@@ -80,13 +80,15 @@ async def readyz(request: Request) -> Response:
     """200 with what is degraded, since requests pass all the same; 503 once the process is about to stop."""
     if is_draining(request.scope):
         return JSONResponse({"status": "draining"}, 503)
-    services = _services(request)
+    return JSONResponse(readiness(_services(request)))
+
+
+def readiness(services: Services) -> dict[str, object]:
+    """What is in force and what is degraded; the admin listener says the same."""
     degraded = services.degraded()
     status = "degraded" if degraded else "ready"
     engine = {"epoch": ENGINE_EPOCH, "fingerprint": services.engine.fingerprint}
-    return JSONResponse(
-        {"status": status, "mode": services.kill_mode, "degraded": degraded, "engine": engine}
-    )
+    return {"status": status, "mode": services.kill_mode, "degraded": degraded, "engine": engine}
 
 
 async def compress(request: Request) -> Response:

@@ -95,7 +95,11 @@ class Services:
 
     def degraded(self) -> list[str]:
         """What is down although requests pass, one line each; empty when all is well."""
-        troubles = (
+        return [f"{name}: {trouble}" for name, trouble in self.troubles() if trouble]
+
+    def troubles(self) -> tuple[tuple[str, str | None], ...]:
+        """Every part that may be down, with what is wrong or None."""
+        return (
             ("scorer", self.engine.degraded),
             ("ledger", self.ledger.degraded),
             ("cache", self.shared.degraded if self.shared else None),
@@ -104,7 +108,6 @@ class Services:
             ("policies", self.policies.problem),
             ("configuration", self.switch.problem),
         )
-        return [f"{name}: {trouble}" for name, trouble in troubles if trouble]
 
 
 def load(config: Config) -> Scorer:

@@ -137,11 +137,11 @@ def _caught() -> Any:
 
 
 def degraded_names() -> set[str]:
-    """What `/pith/readyz` may list: the names in `Services.degraded`."""
+    """What `/pith/readyz` may list: the names in `Services.troubles`."""
     [function] = [
         node
         for node in in_code("gateway/services.py")
-        if isinstance(node, ast.FunctionDef) and node.name == "degraded"
+        if isinstance(node, ast.FunctionDef) and node.name == "troubles"
     ]
     return {
         f"{name}: …"

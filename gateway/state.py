@@ -1,0 +1,59 @@
+"""What can be read off a running process at any moment: gauges, and counts kept by the parts themselves."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, TypeAlias, get_args
+
+from compressor.analysis import ENGINE_EPOCH
+from gateway import metrics
+from gateway.log_writer import LineWriter
+from gateway.metrics import Key, Labels, Metric, Snapshot
+from gateway.services import Services
+from policies.schema import Mode
+
+PACKAGE: Final = "pith-gateway"
+VERSION: Final = version(PACKAGE)
+
+Sample: TypeAlias = tuple[Metric, Labels, float]
+
+_STATM: Final = Path("/proc/self/statm")
+_DESCRIPTORS: Final = Path("/proc/self/fd")
+
+
+def observe(services: Services, log: LineWriter | None = None) -> Snapshot:
+    """What was counted, and what is. From any thread."""
+    counted = services.metrics.snapshot()
+    counters: dict[Key, float] = {}
+    gauges: dict[Key, float] = {}
+    for samples in (_of_parts(services), _of_process(log)):
+        for metric, labels, value in samples:
+            (counters if metric.kind == "counter" else gauges)[metric.name, labels] = value
+    return counted.plus(Snapshot(counters, gauges))
+
+
+def _of_parts(services: Services) -> Iterator[Sample]:
+    for part, trouble in services.troubles():
+        yield metrics.DEGRADED, (part,), float(trouble is not None)
+    for mode in get_args(Mode):
+        yield metrics.MODE, (mode,), float(mode == services.kill_mode)
+    yield metrics.INFO, (VERSION, str(ENGINE_EPOCH), services.engine.fingerprint), 1.0
+    yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
+    yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
+
+
+def _of_process(log: LineWriter | None) -> Iterator[Sample]:
+    yield metrics.WORKERS, (), 1.0
+    if log is not None:
+        yield metrics.LOG_DROPPED, (), log.dropped
+    yield metrics.CPU_SECONDS, (), time.process_time()
+    if _STATM.exists():  # Linux
+        yield metrics.MEMORY_BYTES, (), int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        yield metrics.OPEN_FILES, (), len(os.listdir(_DESCRIPTORS))
+    for generation, stats in enumerate(gc.get_stats()):
+        yield metrics.GC_COLLECTIONS, (str(generation),), stats["collections"]
