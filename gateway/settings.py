@@ -43,7 +43,8 @@ def _read_url(url: object, info: ValidationInfo) -> str:
     if not isinstance(url, str):
         raise ValueError("must be a plain URL such as https://api.openai.com")
     address = literal(parse_origin(url).host)
-    if address is not None and (what := refused_as(address, info.data.get("allow_addresses", ()))):
+    allowed = info.data.get("allow_addresses")  # absent where it is wrong itself
+    if address is not None and allowed is not None and (what := refused_as(address, allowed)):
         raise ValueError(
             f"value {url!r}: is a {what} address, which requests are not forwarded to; correct it, "
             f"or list {address} in allow_addresses"

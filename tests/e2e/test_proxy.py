@@ -124,6 +124,11 @@ class TestRequests:
         sent, _, _ = await path.exchange(request(fields=[*dropped, (b"x-kept", b"3")]))
         assert sent.fields[1:] == [(b"x-kept", b"3")]
 
+    async def test_what_a_client_says_of_its_retries_passes(self, path: Path) -> None:
+        fields = [(b"x-stainless-retry-count", b"2"), (b"idempotency-key", b"stainless-python-retry-1")]
+        sent, _, _ = await path.exchange(request(b"POST", fields=fields))
+        assert sent.fields[1:] == fields
+
     async def test_a_request_without_body_gets_none(self, path: Path) -> None:
         for method in (b"GET", b"POST", b"DELETE"):
             sent, _, _ = await path.exchange(request(method))
@@ -184,6 +189,20 @@ class TestAnswers:
             _, head, received = await path.exchange(request(b"POST"), raw)
             assert (head.status, received) == (status, body)
 
+    async def test_the_reason_passes(self, path: Path) -> None:
+        for line in (
+            b"200 Fine by me",
+            b"200 ",
+            b"404 Nicht gefunden",
+            b"529 Site is overloaded",
+            b"299 x\xe9",
+        ):
+            _, head, _ = await path.exchange(request(), b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % line)
+            assert head.start_line == b"HTTP/1.1 " + line
+        interim = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 Late\r\nContent-Length: 0\r\n\r\n"
+        _, head, _ = await path.exchange(request(), interim)
+        assert head.start_line == b"HTTP/1.1 200 Late"
+
     async def test_fields_return_in_order_with_duplicates_and_nothing_is_added(self, path: Path) -> None:
         fields = [
             (b"date", b"Tue, 01 Jan 2030 00:00:00 GMT"),
@@ -212,7 +231,11 @@ class TestAnswers:
             (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", [(b"Content-Length", b"1234")]),
             (b"HEAD", b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n", []),
             (b"GET", b"HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n", [(b"x-a", b"1")]),
-            (b"GET", b"HTTP/1.1 304 Not Modified\r\nETag: w\r\nContent-Length: 9\r\n\r\n", [(b"ETag", b"w")]),
+            (
+                b"GET",
+                b"HTTP/1.1 304 Not Modified\r\nETag: w\r\nContent-Length: 9\r\n\r\n",
+                [(b"ETag", b"w"), (b"Content-Length", b"9")],
+            ),
         ]
         for method, raw, fields in cases:
             await path.client.send(request(method))
