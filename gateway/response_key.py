@@ -8,14 +8,14 @@ number is a difference. A body whose readers could disagree (a repeated key, NaN
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from gateway.hashing import Secret
 from gateway.headers import request_headers
+from gateway.strict_json import Ambiguous, decode, decoder
 from gateway.types import RawHeaders
 
 IN_THE_TENANT: Final = frozenset({b"authorization", b"x-api-key"})
@@ -50,10 +50,6 @@ _CHAINING: Final = ("previous_response_id", "conversation", "background")
 """Members that tie a request to what the upstream keeps."""
 _SEARCHING: Final = ("web_search_options", "audio")
 """Members whose answer is of the moment: the web's contents, or an id that expires."""
-
-
-class Unnameable(ValueError):
-    """A body that not everyone reads alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +104,7 @@ def name(question: Question, secret: Secret) -> Named | None:
     """Where the answer is recorded; None when it must not be."""
     try:
         request, body = read(question.body)
-    except Unnameable:
+    except Ambiguous:
         return None
     if not is_repeatable(request):
         return None
@@ -166,19 +162,15 @@ class _Number(str):
 
 
 def read(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """The object a body holds, and its canonical spelling. Raises Unnameable."""
+    """The object a body holds, and its canonical spelling. Raises Ambiguous."""
+    value = decode(body, _DECODER)
+    if not isinstance(value, dict):
+        raise Ambiguous("no object")
+    parts: list[str] = []
     try:
-        value = _DECODER.decode(body.decode())
-        if not isinstance(value, dict):
-            raise Unnameable("no object")
-        parts: list[str] = []
         _spell(value, parts)
     except RecursionError as error:
-        raise Unnameable("nested too deep") from error
-    except Unnameable:
-        raise
-    except ValueError as error:  # of the decoder, or bytes that are no UTF-8
-        raise Unnameable("no JSON") from error
+        raise Ambiguous("nested too deep") from error
     return value, "".join(parts).encode("ascii")
 
 
@@ -209,20 +201,4 @@ def _spell(value: object, parts: list[str]) -> None:
 _WORDS: Final[Mapping[object, str]] = {None: "null", True: "true", False: "false"}
 
 
-def _unrepeated(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) < len(members):
-        raise Unnameable("a repeated key")
-    return found
-
-
-def _refuse_constant(constant: str) -> None:
-    raise Unnameable(f"{constant} is no JSON")
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unrepeated,
-    parse_int=_Number,  # so that 1, 1.0 and 10e-1 differ
-    parse_float=_Number,
-    parse_constant=_refuse_constant,
-)
+_DECODER: Final = decoder(_Number)  # so that 1, 1.0 and 10e-1 differ

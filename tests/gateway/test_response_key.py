@@ -15,7 +15,6 @@ from gateway.response_key import (
     IN_THE_TENANT,
     WITHOUT_EFFECT,
     Question,
-    Unnameable,
     Wishes,
     is_repeatable,
     name,
@@ -23,6 +22,7 @@ from gateway.response_key import (
     telling,
     wishes,
 )
+from gateway.strict_json import Ambiguous
 from tests.gateway.json_documents import Json, documents
 
 SECRET = Secret(b"s" * 32)
@@ -96,7 +96,7 @@ def test_two_objects_have_one_spelling_only_if_they_are_the_same(
 def test_a_canonical_spelling_says_the_same_and_is_its_own(document: tuple[Json, bytes]) -> None:
     value, raw = document
     if not isinstance(value, dict):
-        with pytest.raises(Unnameable):
+        with pytest.raises(Ambiguous):
             read(raw)
         return
     _, spelled = read(raw)
