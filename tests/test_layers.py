@@ -43,6 +43,7 @@ DELAYED = {
     "litellm": "over a second to import; for its providers only",
     "redis": "only for redis:// caches",
     "gateway.cache.shared": "it brings redis, and what seals values",
+    "gateway.access.shared": "it brings redis",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
     "compressor.scorers.causal": "as the classifier",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",

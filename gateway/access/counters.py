@@ -2,7 +2,7 @@
 
 Counted in this process always, and in Redis as well where there is one, so that replicas count together. A
 process's own count is a part of the whole: what is over by it alone is over. It decides alone while Redis is
-away. No request waits for Redis longer than `PATIENCE_S`. Names in Redis are keyed hashes of key ids.
+away, and no request waits for it longer than the guard lets it. Names in Redis are keyed hashes of key ids.
 
 Requests are a sliding window. Tokens and dollars are known when an answer has ended: they are added then, and
 looked at before the next request, so what is under way at once may go over.
@@ -10,33 +10,31 @@ looked at before the next request, so what is under way at once may go over.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
 
 from gateway.access.keys import VirtualKey
-from gateway.breaker import Breaker
+from gateway.cache.guard import Guard
+from gateway.errors import CacheError
 from gateway.hashing import Secret
 from gateway.refusal import Refusal
 
-PATIENCE_S: Final = 0.05
-"""Most that a request waits for Redis."""
 MICROS: Final = 1_000_000
 """Dollars are counted in whole millionths."""
 
 Unit = Literal["requests", "tokens", "day", "month"]
 
-_AWAY: Final = (StorageError, OSError, TimeoutError)
 _MINUTE_S: Final = 60
+_NAME: Final = "limits"
+"""Of commands, in what the guard says."""
 
 _KEPT: Final[dict[Unit, RateLimitItem]] = {
     "tokens": RateLimitItemPerMinute(1),
@@ -86,19 +84,20 @@ class Counters:
         secret: Secret,
         shared: Storage | None = None,
         *,
+        guard: Guard | None = None,
         now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._secret = secret
         self._local = _Place(MemoryStorage(), now)
         self._shared = None if shared is None else _Place(shared, now)
-        self._breaker = Breaker(clock)
+        self._guard = guard or Guard()
         self._now = now
 
     @property
     def degraded(self) -> str | None:
         """Why replicas do not count together, or None."""
-        return None if self._breaker.state == "closed" else "Redis does not answer; each process counts alone"
+        trouble = self._guard.degraded
+        return trouble and f"Redis: {trouble}; each process counts alone"
 
     async def admit(self, key: VirtualKey) -> None:
         """Count one request. Raises Refusal (429) where the key has used what it may."""
@@ -126,18 +125,23 @@ class Counters:
             if ceiling.unit == unit:
                 await self._local.add(ceiling, math.ceil(cost_usd * MICROS))
 
-    async def _ask(self, work: Callable[[_Place], Awaitable[T]], otherwise: T) -> T:
+    async def probe(self) -> None:
+        """Ask a Redis that is away whether it is back."""
+        if (shared := self._shared) is not None:
+            await self._guard.probe(_NAME, shared.probe)
+
+    async def aclose(self) -> None:
+        """Let what is under way end."""
+        await self._guard.aclose()
+
+    async def _ask(self, work: Callable[[_Place], Coroutine[Any, Any, T]], otherwise: T) -> T:
         """Redis, where it answers in time."""
-        if self._shared is None or not self._breaker.allows():
+        if (shared := self._shared) is None:
             return otherwise
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await work(self._shared)
-        except _AWAY:
-            self._breaker.failed()
+            return await self._guard.run(_NAME, lambda: work(shared))
+        except CacheError:
             return otherwise
-        self._breaker.succeeded()
-        return answer
 
     def _ceilings(self, key: VirtualKey) -> list[_Ceiling]:
         """Requests come last: one that is refused for another reason is not counted."""
@@ -171,6 +175,9 @@ class _Place:
             if (over := await judge(ceiling)) is not None:
                 return over
         return None
+
+    async def probe(self) -> None:
+        await self._storage.get("probe")
 
     async def add(self, ceiling: _Ceiling, amount: int) -> None:
         if amount > 0:

@@ -101,12 +101,13 @@ class Gate:
             logger.error("budgets begin at nothing, the ledger cannot be read: %s", error)
 
     async def watch(self, poll_s: float) -> None:
-        """Copy the store again and again; say in the log when that fails and when it is well again."""
+        """Copy the store again and again, and see whether Redis is back; say in the log how the store is."""
         trouble: str | None = None
         while True:
             await asyncio.sleep(poll_s)
             with suppress(ConfigError):  # it says so in `degraded`, and stops a start only
                 await asyncio.to_thread(self._ring.refresh)
+            await self._counters.probe()
             before, trouble = trouble, self._ring.degraded
             if trouble and trouble != before:
                 logger.error("virtual keys hold for %g s as they are: %s", HOLD_S, trouble)
@@ -116,3 +117,4 @@ class Gate:
     async def aclose(self) -> None:
         """Finish counting."""
         await asyncio.gather(*self._counting, return_exceptions=True)
+        await self._counters.aclose()

@@ -8,7 +8,8 @@ logging in, Sentinels and a Cluster need.
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -161,6 +162,19 @@ def _refusal(said: str) -> str:
     code = said.partition(" ")[0]
     is_code = code.isascii() and code.isalpha() and code.isupper() and len(code) <= MAX_CODE
     return f"refuses commands ({code})" if is_code else "refuses commands"
+
+
+@asynccontextmanager
+async def connected(location: RedisLocation) -> AsyncIterator[Client]:
+    """A client of redis-py's own, for a library that wants one; at most SLOTS commands at a time."""
+    sentinel = _sentinel(location) if location.kind == "sentinel" else None
+    opened = _client(location, sentinel)
+    try:
+        yield opened
+    finally:
+        await opened.aclose()
+        if sentinel is not None:
+            await sentinel.aclose()
 
 
 def _name(key: bytes) -> bytes:
