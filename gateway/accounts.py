@@ -93,6 +93,10 @@ class Account:
         """The client left before its request was read."""
         self._close(Plan(b""), Outcome(), UsageTap())
 
+    def close_refused(self, refusal: Refusal) -> None:
+        """Nothing went on: what is answered is an error of ours."""
+        self._close(Plan(b""), Outcome(refusal.status, is_complete=True), UsageTap())
+
     def _close(self, plan: Plan, outcome: Outcome, tap: UsageTap) -> None:
         if outcome.first_byte_s is not None:
             self.watch.add("first_byte", outcome.first_byte_s)

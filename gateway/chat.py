@@ -25,6 +25,7 @@ from gateway.dialects import ChatRequest, Dialect, TextSite
 from gateway.errors import ClientGone
 from gateway.incoming import Incoming
 from gateway.plan import Plan
+from gateway.refusal import Refusal
 from gateway.response_key import Question, wishes
 from gateway.services import Services
 from gateway.splice import Cut, Edit, decode, raw_spans, splice
@@ -74,6 +75,9 @@ async def handle(
     except ClientGone:
         account.close_unanswered()
         return
+    except Refusal as refusal:  # amid its body the client's bytes made no request, or none came
+        account.close_refused(refusal)
+        raise
     except asyncio.CancelledError:  # the server stops
         account.close_unanswered()
         raise

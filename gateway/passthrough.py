@@ -18,7 +18,7 @@ from starlette.types import Receive, Send
 
 from gateway.client import ClientWatch
 from gateway.errors import ClientGone, UpstreamBroken, UpstreamError
-from gateway.headers import response_headers, without
+from gateway.headers import response_headers
 from gateway.refusal import Refusal, refuse
 from gateway.tunnel import Tunnel, switching_head
 from gateway.types import RawHeaders, TakeOver, Upstream, UpstreamRequest, UpstreamResponse
@@ -74,6 +74,8 @@ async def relay(receive: Receive, answer: Answer, upstream: Upstream, request: U
         await answer.flush()
     except UpstreamError as error:
         await answer.fail(error)
+    except Refusal as refusal:  # amid its body the client's bytes made no request, or none came
+        await answer.refuse(refusal)
 
 
 class Answer:
@@ -105,7 +107,7 @@ class Answer:
             watch.stop()
             await self._switch(self._tunnel, response.take_over, response_headers(response.headers))
             return
-        await self._start(response.status, response_headers(response.headers))
+        await self._start(response.status, response_headers(response.headers), response.reason)
         await self._stream(response.body)
         watch.stop()
         tail = self._tap.end() if self._tap is not None else b""
@@ -120,8 +122,11 @@ class Answer:
 
     async def fail(self, error: UpstreamError) -> None:
         """Answer for an upstream that did not."""
-        self._status = error.status
-        refusal = Refusal(error.status, error.code, str(error), error.retry_after_s or RETRY_S)
+        await self.refuse(Refusal(error.status, error.code, str(error), error.retry_after_s or RETRY_S))
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer by an error of ours; nothing has been sent yet."""
+        self._status = refusal.status
         await refuse(self._send, refusal, list(self._added))
         self._is_complete = True
 
@@ -130,14 +135,11 @@ class Answer:
         total_s = self._clock() - self._started_at
         return Outcome(self._status, self._is_complete, self._first_byte_s, total_s)
 
-    async def _start(self, status: int, headers: RawHeaders) -> None:
+    async def _start(self, status: int, headers: RawHeaders, reason: bytes | None) -> None:
         if self._tap is not None:
             headers = self._tap.head(status, headers) or headers
-        if status == 304:  # it has no body, and uvicorn would wait for the length it speaks of
-            headers = without(headers, frozenset({b"content-length"}))
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *self._added]}
-        )
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, *self._added]}
+        await self._send(start | {"reason": reason})  # for our server; ASGI knows no reason
         self._status = status
 
     async def _switch(self, tunnel: Tunnel, upstream: TakeOver, headers: RawHeaders) -> None:

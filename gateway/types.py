@@ -36,6 +36,8 @@ class UpstreamResponse:
     status: int
     headers: RawHeaders
     body: AsyncIterator[bytes]
+    reason: bytes | None = field(default=None, kw_only=True)
+    """The phrase behind the status, which may be empty; None: the usual one."""
 
     @property
     def take_over(self) -> TakeOver | None:

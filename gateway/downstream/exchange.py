@@ -160,14 +160,14 @@ class Exchange:
         return {"type": "http.request", "body": body, "more_body": not self.is_received}
 
     def _start(self, status: int, headers: RawHeaders, reason: bytes | None) -> None:
-        self.is_started = True
         phrase = _PHRASES.get(status, b"") if reason is None else reason
         lines = [b"HTTP/1.1 %d %b\r\n" % (status, phrase), *(b"%b: %b\r\n" % field for field in headers)]
         lines += self._delimit(status, {name.lower(): value for name, value in headers})
         head = b"".join([*lines, b"\r\n"])
         n_ends = len(lines) + 1
         if (head.count(b"\r"), head.count(b"\n"), head.count(b"\0")) != (n_ends, n_ends, 0):
-            raise RuntimeError("a header field of the answer holds a line break or NUL")
+            raise RuntimeError("a header field or reason holds a line break or NUL")
+        self.is_started = True
         self._link.write(head)
 
     def _delimit(self, status: int, said: dict[bytes, bytes]) -> list[bytes]:

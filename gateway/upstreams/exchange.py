@@ -103,7 +103,8 @@ class Exchange:
         except BaseException:  # a cancellation above all: it goes on, the connection does not stay open
             self.close()
             raise
-        return HttpResponse(self._answer.status, self._answer.headers, self, self)
+        answer = self._answer
+        return HttpResponse(answer.status, answer.headers, self, self, reason=answer.reason)
 
     def close(self) -> None:
         """End the exchange, early or not. May be called again."""

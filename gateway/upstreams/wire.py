@@ -67,6 +67,7 @@ class AnswerReader:
     def __init__(self, *, is_bodiless: bool = False, may_upgrade: bool = False) -> None:
         """`is_bodiless` for the answer to HEAD, whose length describes a body that does not come."""
         self.status = 0
+        self.reason = b""
         self.headers: RawHeaders = []
         self.has_head = False
         self.is_complete = False
@@ -129,6 +130,10 @@ class AnswerReader:
         if self.is_complete:
             self.is_reusable = False
 
+    def on_status(self, reason: bytes) -> None:
+        if not self.has_head:  # in pieces, as it arrived
+            self.reason += reason
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.has_head:  # else a trailer, which no ASGI server could send on
             self.headers.append((name, value))
@@ -142,6 +147,7 @@ class AnswerReader:
             if self.status == 101 and self._may_upgrade:
                 return  # the parser goes on to say HttpParserUpgrade, or that no protocol was named
             self.headers.clear()
+            self.reason = b""
             return
         if self.status > 599:
             raise MalformedAnswer(f"status {self.status}")

@@ -3,14 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
 from starlette.types import Message
 
+from gateway.client import request_body
 from gateway.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateway.passthrough import CLIENT_GONE, Answer, Outcome, Tap, relay
+from gateway.refusal import Refusal
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
 
 REQUEST = UpstreamRequest("POST", b"/v1/x", [(b"x-a", b"1")], b"{}")
@@ -38,7 +40,7 @@ class FakeUpstream:
         self.requests.append(request)
         if self.error is not None:
             raise self.error
-        self.responses.append(FakeResponse(self.status, self.headers, self._body()))
+        self.responses.append(FakeResponse(self.status, self.headers, self._body(), reason=b"Made"))
         return self.responses[-1]
 
     async def aclose(self) -> None: ...
@@ -96,6 +98,7 @@ async def test_an_answer_goes_by_chunk_by_chunk() -> None:
             "type": "http.response.start",
             "status": 201,
             "headers": [(b"X-A", b"1"), (b"x-a", b"2"), (b"x-pith-id", b"1")],
+            "reason": b"Made",
         },
         {"type": "http.response.body", "body": b"a", "more_body": True},
         {"type": "http.response.body", "body": b"b", "more_body": True},
@@ -109,7 +112,7 @@ async def test_an_answer_goes_by_chunk_by_chunk() -> None:
 async def test_an_answer_without_body() -> None:
     client = Client()
     outcome = await relayed(client, FakeUpstream([], 304, [(b"content-length", b"9"), (b"etag", b"w")]))
-    assert client.sent[0]["headers"] == [(b"etag", b"w"), (b"x-pith-id", b"1")]
+    assert client.sent[0]["headers"] == [(b"content-length", b"9"), (b"etag", b"w"), (b"x-pith-id", b"1")]
     assert outcome == Outcome(304, is_complete=True, first_byte_s=None, total_s=1.0)
 
 
@@ -197,3 +200,22 @@ class TestTap:
         outcome = await relayed(client, FakeUpstream([*chunks, UpstreamBroken("broke")]), tap=Holding())
         assert client.body == b"".join(chunks)
         assert (outcome.is_complete, client.is_ended) == (False, False)
+
+
+async def test_a_request_that_ends_in_no_request_is_refused_and_on_record() -> None:
+    class Broken(Client):
+        async def receive(self) -> Message:
+            raise Refusal(400, code="malformed_request", message="not a number", is_closing=True)
+
+    class Reading(FakeUpstream):
+        async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+            assert not isinstance(request.body, bytes)
+            return await super().send(replace(request, body=b"".join([part async for part in request.body])))
+
+    client, upstream = Broken(), Reading()
+    body = request_body({"headers": [(b"content-length", b"9")]}, client.receive)
+    answer = Answer(client.send, added=[(b"x-pith-id", b"1")])
+    await relay(client.receive, answer, upstream, replace(REQUEST, body=body))
+    assert (client.sent[0]["status"], upstream.requests) == (400, [])
+    assert (b"x-pith-id", b"1") in client.sent[0]["headers"]
+    assert (answer.outcome().status, answer.outcome().is_complete) == (400, True)
