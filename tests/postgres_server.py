@@ -85,6 +85,10 @@ class PostgresServer:
         with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def change(self, statement: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
     def _answers(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             pytest.fail(f"PostgreSQL ended: {(self.folder / 'log').read_text()[-2000:]}")
