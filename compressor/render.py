@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compressor.spans import CharSet, Positions, merged
+from compressor.spans import CharSet, Positions, merged, runs
 from compressor.types import Bools, Spans, Words
 from compressor.words import Flag
 
@@ -24,19 +24,20 @@ _EITHER = CharSet("\"'*“”«»")
 def kept_spans(words: Words, kept: Bools) -> Spans:
     """Spans of the text, shape [k, 2], ordered, disjoint and not touching, that make the compressed text."""
     n = len(words.codes)
-    order = np.flatnonzero(kept)
-    if not len(order):
+    first, past = runs(kept)  # inside a run of words kept together, every gap stays
+    if not len(first):
         return merged(np.array([[words.ends[-1] if len(words) else 0, n]], np.int32))
-    # by runs of words kept together: inside one, every gap stays
-    is_head = np.ones(len(order), np.bool_)
-    np.greater(order[1:], order[:-1] + 1, out=is_head[1:])
-    heads = np.flatnonzero(is_head)
-    first, last = order[heads], order[np.append(heads[1:], len(order)) - 1]
-    gap_words = _gap_owner(words, first, np.append(-1, last[:-1]))
-    gap_starts = np.where(gap_words == 0, 0, words.ends[gap_words - 1])
-    gap_ends = np.where(gap_words < 0, gap_starts, words.starts[gap_words])
+    last = past - 1
+    previous = np.empty_like(last)
+    previous[0], previous[1:] = -1, last[:-1]
+    gap_words = _gap_owner(words, first, previous)
+    gap_starts = words.ends[gap_words - 1]
+    gap_starts[gap_words == 0] = 0
     pieces = np.empty((2 * len(first) + 1, 2), np.int32)
-    pieces[:-1:2, 0], pieces[:-1:2, 1] = gap_starts, gap_ends
+    pieces[:-1:2, 0], pieces[:-1:2, 1] = (
+        gap_starts,
+        np.where(gap_words < 0, gap_starts, words.starts[gap_words]),
+    )
     pieces[1::2, 0], pieces[1::2, 1] = words.starts[first], words.ends[last]
     pieces[-1] = words.ends[-1], n
     return merged(pieces)
@@ -47,23 +48,28 @@ def _gap_owner(words: Words, first: Positions, previous: Positions) -> Positions
 
     `previous` is the word kept before it, -1 at the start of the text.
     """
-    has_gap = np.empty(len(words), np.bool_)
-    has_gap[0] = words.starts[0] > 0
-    np.greater(words.starts[1:], words.ends[:-1], out=has_gap[1:])
-    gaps = np.flatnonzero(has_gap)
-    next_gap = np.append(gaps, len(words))[np.searchsorted(gaps, previous + 1)]
-    before, flags = words.flags[previous], words.flags[first]
+    has_gap = words.has_gap
+    gaps = has_gap.nonzero()[0]
+    next_gap = np.append(gaps, len(words))[_gaps_upto(has_gap)[previous]]
     is_glued = np.append(~has_gap[1:], False)  # is the next word written onto it?
-    opens = is_glued[first] & _OPENING.has(words.codes[words.starts[first]])
-    takes_gap = (next_gap <= first) & (((flags & Flag.PUNCT) == 0) | opens)
+    before, is_punct = words.flags[previous], words.is_punct[first]
+    opens = is_glued[first] & _OPENING.has(words.first_codes[first])
+    takes_gap = (next_gap <= first) & (~is_punct | opens)
     owner = np.where(has_gap[first], first, np.where(takes_gap, next_gap, -1))
     last = words.codes[words.ends[previous] - 1]
     opened = (_OPENING.has(last) & ~_EITHER.has(last)) | (_EITHER.has(last) & has_gap[previous])
     owner[(previous >= 0) & is_glued[previous] & opened & ((before & Flag.PUNCT) != 0)] = -1
     at_line_start = (previous < 0) | ((before & Flag.NEWLINE) != 0)
     owner[at_line_start] = previous[at_line_start] + 1
-    owner[((flags & Flag.NEWLINE) != 0) & (previous + 1 != first)] = -1
+    owner[words.is_newline[first] & (previous + 1 != first)] = -1
     return owner
+
+
+def _gaps_upto(has_gap: Bools) -> Positions:
+    """How many words up to each one have a gap, the word included; 0 for index -1."""
+    upto = np.zeros(len(has_gap) + 1, np.intp)
+    has_gap.cumsum(out=upto[:-1])
+    return upto
 
 
 def slice_text(text: str, spans: Spans) -> str:

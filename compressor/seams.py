@@ -13,11 +13,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.chars import could_grow, hash_words
+from compressor.chars import codes_of, could_grow, hash_words
 from compressor.layout import Layout
 from compressor.line_marks import follow_lines
-from compressor.spans import Positions, sums
-from compressor.types import Bools, Hashes, Words
+from compressor.spans import CharSet, Positions, runs, sums
+from compressor.types import Bools, Words
 from compressor.words import Flag
 
 _STRONG = ".!?…。！？"
@@ -66,26 +66,26 @@ def keep_separators(words: Words, kept: Bools, layout: Layout) -> Bools:
     sides would meet ("3至5", "使用Python编写Java"), the word just before the second stays, and if that closes
     a pair, what opens it.
     """
-    order = np.flatnonzero(kept)
-    left, right = order[:-1], order[1:]
-    has_gap = np.zeros(len(kept), np.bool_)
-    has_gap[1:] = words.starts[1:] > words.ends[:-1]
-    gaps = np.cumsum(has_gap)
-    meets = (right > left + 1) & (gaps[right] == gaps[left])
+    first, past = runs(kept)
+    left, right = past[:-1] - 1, first[1:]  # what is dropped stands between
+    gaps = words.has_gap.cumsum()
+    meets = gaps[right] == gaps[left]
     left, right = left[meets], right[meets]
     if not len(left):
         return kept
-    is_newline = (words.flags & Flag.NEWLINE) != 0
-    newlines = np.flatnonzero(is_newline)
-    first_newline = np.append(newlines, len(kept))[np.searchsorted(newlines, left, side="right")]
-    parted = is_newline[left] | is_newline[right]
+    is_newline = words.is_newline
+    is_parted = is_newline[left] | is_newline[right]
+    left, right = left[~is_parted], right[~is_parted]
+    first_newline = np.append(words.newlines, len(kept))[words.newlines.searchsorted(left, side="right")]
+    by_newline = first_newline < right
     result = kept.copy()
-    by_newline = ~parted & (first_newline < right)
     result[first_newline[by_newline]] = True
-    grown = ~parted & ~by_newline
-    grown &= could_grow(words.codes[words.ends[left] - 1]) & could_grow(words.codes[words.starts[right]])
-    result[right[grown] - 1] = True
-    return balance(words, result, result, layout) if grown.any() else result
+    left, right = left[~by_newline], right[~by_newline]
+    is_grown = could_grow(words.codes[words.ends[left] - 1]) & could_grow(words.first_codes[right])
+    if not is_grown.any():
+        return result
+    result[right[is_grown] - 1] = True
+    return balance(words, result, result, layout)
 
 
 def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
@@ -96,19 +96,19 @@ def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Boo
     goes ("Priya: Sure, yes." is "Priya:", not "Priya:,."), but of a weak and a strong one the weak ("in the
     end, you see." is "in the end."). Where nothing else would be left it stays: better than nothing.
     """
-    is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
     before = kept
     kept = follow_lines(words, kept, fixed, layout.first, layout.past)
     kept = balance(words, kept, fixed, layout)
-    if not (kept & is_ink).any():
+    if not (kept & words.is_ink).any():
         return before
     marks = _marks(words)
-    is_free = ~fixed
+    endings = (marks & Mark.ANY).nonzero()[0]
+    endings = endings[endings > 0]
+    kept = kept.copy()
     for _ in range(_MOST_PASSES):
-        orphans = _orphans(marks, kept, is_free)
+        orphans = _orphans(marks, endings, kept, fixed)
         if not len(orphans):
             break
-        kept = kept.copy()
         kept[orphans] = False
     return kept
 
@@ -122,11 +122,11 @@ def balance(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:
     if not len(opening) or bool(kept.all()):
         return kept
     kept = kept.copy()
-    is_ink = (words.flags & (Flag.PUNCT | Flag.NEWLINE)) == 0
+    is_ink = words.is_ink
     had_ink = sums(is_ink, opening + 1, closing) > 0
     must = _must(fixed, opening, closing)
     kept[opening[must]] = kept[closing[must]] = True
-    is_more = words.ends[closing] - words.starts[closing] > 1
+    is_more = words.lengths[closing] > 1
     is_barred = np.zeros(len(words), np.bool_)
     for _ in range(_MOST_PASSES):
         first, second = kept[opening], kept[closing]
@@ -155,37 +155,46 @@ def _must(fixed: Bools, opening: Positions, closing: Positions) -> Bools:
     return must
 
 
-def _orphans(marks: Marks, kept: Bools, is_free: Bools) -> Positions:
-    """Words to drop as things stand."""
-    order = np.flatnonzero(kept)
-    is_seam = np.empty(len(order), np.bool_)  # is something dropped before it?
-    is_seam[:1] = order[:1] > 0
-    np.greater(order[1:], order[:-1] + 1, out=is_seam[1:])
-    at = np.flatnonzero(is_seam)
-    right, right_mark = order[at], marks[order[at]]
-    is_punctuation = (right_mark & Mark.ANY) != 0  # nothing else is dropped
-    at, right, right_mark = at[is_punctuation], right[is_punctuation], right_mark[is_punctuation]
-    left = np.where(at > 0, order[at - 1], -1)
-    left_mark = np.where(at > 0, marks[left], np.uint16(Mark.NEWLINE))
-    is_free_left, is_free_right = is_free[left] & (left >= 0), is_free[right]
+def _orphans(marks: Marks, endings: Positions, kept: Bools, fixed: Bools) -> Positions:
+    """Words to drop as things stand; `endings` are the words after the first that end or part a phrase."""
+    right = endings[kept[endings] & ~kept[endings - 1]]  # at a seam: something is dropped before it
+    if not len(right):
+        return right
+    order = kept.nonzero()[0]
+    rank = order.searchsorted(right)
+    is_inner = rank > 0
+    left = order[rank - 1]
+    left_mark = np.where(is_inner, marks[left], np.uint16(Mark.NEWLINE))
     is_orphan = (left_mark & (Mark.SINGLE | Mark.NEWLINE)) != 0
-    takes_left = is_orphan & ((left_mark & Mark.WEAK) != 0) & ((right_mark & Mark.STRONG) != 0) & is_free_left
-    orphans: Positions = np.concatenate((left[takes_left], right[is_orphan & ~takes_left & is_free_right]))
+    takes_left = is_orphan & ((left_mark & Mark.WEAK) != 0) & ((marks[right] & Mark.STRONG) != 0)
+    takes_left &= is_inner & ~fixed[left]
+    orphans: Positions = np.concatenate((left[takes_left], right[is_orphan & ~takes_left & ~fixed[right]]))
     return orphans
 
 
 def _marks(words: Words) -> Marks:
     """`Mark` bits of each word; of several characters only dots count ("..."), as one."""
-    single = np.flatnonzero(((words.flags & Flag.PUNCT) != 0) & (words.ends - words.starts == 1))
-    marks: Marks = ((words.flags & Flag.NEWLINE) != 0) * np.uint16(Mark.NEWLINE)
-    marks[single] = _mark_table().take(words.codes[words.starts[single]], mode="clip")
-    marks[np.isin(words.hashes, _ellipses())] = Mark.SINGLE | Mark.ANY | Mark.STRONG
+    puncts = words.puncts
+    is_single = words.lengths[puncts] == 1
+    single, longer = puncts[is_single], puncts[~is_single]
+    marks: Marks = words.is_newline * np.uint16(Mark.NEWLINE)
+    marks[single] = _mark_table().take(words.first_codes[single], mode="clip")
+    dotted = longer[_DOTS.has(words.first_codes[longer])]
+    for at, start, end in zip(
+        dotted.tolist(), words.starts[dotted].tolist(), words.ends[dotted].tolist(), strict=True
+    ):
+        if words.codes[start:end].tobytes() in _ellipses():
+            marks[at] = Mark.SINGLE | Mark.ANY | Mark.STRONG
     return marks
 
 
+_DOTS = CharSet(".…。")
+
+
 @cache
-def _ellipses() -> Hashes:
-    return hash_words(["..", "...", "....", "……", "。。。"])
+def _ellipses() -> frozenset[bytes]:
+    """As codes."""
+    return frozenset(codes_of(dots).tobytes() for dots in ("..", "...", "....", "……", "。。。"))
 
 
 @cache

@@ -71,13 +71,15 @@ def fill(n: int, first: Positions, past: Positions) -> Bools:
         return np.zeros(n, np.bool_)
     some = past > first
     edges = np.bincount(first[some], minlength=n + 1) - np.bincount(past[some], minlength=n + 1)
-    return np.asarray(np.cumsum(edges[:n]) > 0)
+    return np.asarray(edges[:n].cumsum() > 0)
 
 
 def covering(words: Words, starts: Positions, ends: Positions) -> Bools:
     """Which words overlap any of the character ranges [starts, ends)."""
-    first = np.searchsorted(words.ends, starts, side="right")
-    past = np.searchsorted(words.starts, ends, side="left")
+    if not len(starts):
+        return np.zeros(len(words), np.bool_)
+    first = words.ends.searchsorted(starts, side="right")
+    past = words.starts.searchsorted(ends, side="left")
     return fill(len(words), first, np.where(ends > starts, past, first))
 
 
@@ -91,7 +93,7 @@ def occurrences(text: str, literal: str) -> Iterator[int]:
 
 def words_at(words: Words, positions: Positions) -> Positions:
     """The word at each character position; the positions must lie inside words."""
-    return np.searchsorted(words.starts, positions, side="right") - 1
+    return words.starts.searchsorted(positions, side="right") - 1
 
 
 def protected_mask(words: Words, spans: Sequence[Span]) -> Bools:
@@ -107,14 +109,16 @@ def as_arrays(spans: Iterable[Span]) -> tuple[Positions, Positions]:
 
 def runs(mask: Bools) -> tuple[Positions, Positions]:
     """First and past-the-end index of every run of true values."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    framed = np.zeros(len(mask) + 2, np.bool_)
+    framed[1:-1] = mask
+    edges = (framed[1:] != framed[:-1]).nonzero()[0]
     return edges[::2], edges[1::2]
 
 
 def sums(values: Bools | Ints | Scores | Positions, first: Positions, past: Positions) -> Positions:
     """The sum of the values in each range [first, past)."""
     before = np.zeros(len(values) + 1, np.intp)
-    np.cumsum(values, out=before[1:])
+    values.cumsum(out=before[1:])
     return before[past] - before[first]
 
 

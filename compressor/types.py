@@ -40,12 +40,31 @@ SkipReason: TypeAlias = Literal[
 CacheState: TypeAlias = Literal["hit", "miss"]
 
 
+class Flag:
+    """Bits of `Words.flags`."""
+
+    HAS_DIGIT = 1
+    TITLE = 2
+    """First character is a capital."""
+    UPPER = 4
+    """Two or more letters, all capitals."""
+    HAS_LETTER = 8
+    CJK = 16
+    HANGUL = 32
+    PUNCT = 64
+    """Nothing but punctuation and symbols."""
+    NEWLINE = 128
+    INNER = 256
+    """Letters or digits held together or adorned by punctuation."""
+
+
 @dataclass(frozen=True, eq=False)
 class Words:
     """The words of one text, in order, and what vectorised rules need to know about each.
 
     The gap before word i is `text[ends[i-1]:starts[i]]` (from 0 for the first): white space without
-    newlines. A newline ("\\n", or "\\r\\n") is a word of its own. `flags` holds bits of `words.Flag`.
+    newlines. A newline ("\\n", or "\\r\\n") is a word of its own. `flags` holds bits of `Flag`. What many
+    rules ask for is found out when it is first asked for.
     """
 
     codes: Codes
@@ -55,6 +74,54 @@ class Words:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """In characters."""
+        return self.ends - self.starts
+
+    @cached_property
+    def first_codes(self) -> Codes:
+        """The first character of each word."""
+        return self.codes[self.starts]
+
+    @cached_property
+    def has_gap(self) -> Bools:
+        """Which words have white space before them, on their line or at the beginning of the text."""
+        has_gap = np.empty(len(self), np.bool_)
+        has_gap[:1] = self.starts[:1] > 0
+        np.greater(self.starts[1:], self.ends[:-1], out=has_gap[1:])
+        return has_gap
+
+    @cached_property
+    def is_newline(self) -> Bools:
+        """Newlines."""
+        return np.asarray(self.flags & Flag.NEWLINE != 0)
+
+    @cached_property
+    def newlines(self) -> NDArray[np.intp]:
+        """Indices of newlines."""
+        return self.is_newline.nonzero()[0]
+
+    @cached_property
+    def is_punct(self) -> Bools:
+        """Words of nothing but punctuation and symbols."""
+        return np.asarray(self.flags & Flag.PUNCT != 0)
+
+    @cached_property
+    def puncts(self) -> NDArray[np.intp]:
+        """Indices of words of punctuation."""
+        return self.is_punct.nonzero()[0]
+
+    @cached_property
+    def is_ink(self) -> Bools:
+        """Words with letters or digits."""
+        return np.asarray(self.flags & (Flag.PUNCT | Flag.NEWLINE) == 0)
+
+    @cached_property
+    def has_flags(self) -> int:
+        """The union of all flags."""
+        return int(np.bitwise_or.reduce(self.flags, initial=0))
 
     @cached_property
     def hashes(self) -> Hashes:

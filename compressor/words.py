@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from compressor.chars import Group, Trait, classify, codes_of
 from compressor.lexicon import cohesion
 from compressor.types import Bools, Codes, Ints, Words
+from compressor.types import Flag as Flag
 
 WORDS_VERSION = "1"
 """Part of every fingerprint: changes whenever the same text would be cut otherwise."""
@@ -27,24 +28,6 @@ Groups: TypeAlias = NDArray[np.uint8]
 Traits: TypeAlias = NDArray[np.uint16]
 
 N = TypeVar("N", bound=np.generic)
-
-
-class Flag:
-    """Bits of `Words.flags`."""
-
-    HAS_DIGIT = 1
-    TITLE = 2
-    """First character is a capital."""
-    UPPER = 4
-    """Two or more letters, all capitals."""
-    HAS_LETTER = 8
-    CJK = 16
-    HANGUL = 32
-    PUNCT = 64
-    """Nothing but punctuation and symbols."""
-    NEWLINE = 128
-    INNER = 256
-    """Letters or digits held together or adorned by punctuation."""
 
 
 def split(text: str) -> Words:
