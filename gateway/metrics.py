@@ -81,6 +81,11 @@ FIRST_BYTE_SECONDS = _histogram(
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
 IN_FLIGHT = _gauge("pith_in_flight", "Requests begun and not ended")
+UPSTREAM_IN_FLIGHT = _gauge("pith_upstream_in_flight", "Requests and tunnels under way with it", "upstream")
+UPSTREAM_IDLE = _gauge("pith_upstream_idle_connections", "Connections kept for the next request", "upstream")
+UPSTREAM_SHUT = _gauge(
+    "pith_upstream_shut", "1 while it is left alone for not taking connections", "upstream", merge="max"
+)
 WATCH_ENDS = _counter("pith_watch_ends_total", "Watches that ended by a fault; restart Pith", "watch")
 LOOP_LAG_SECONDS = _histogram("pith_loop_lag_seconds", "How late a timer of the event loop is", bounds=FAST)
 LOG_DROPPED = _counter("pith_log_dropped_total", "Lines of the log that were not written")
@@ -93,6 +98,7 @@ INFO = _gauge("pith_info", "1; what runs", "version", "engine_epoch", "fingerpri
 GC_COLLECTIONS = _counter("pith_gc_collections_total", "Garbage collections", "generation")
 CPU_SECONDS = _counter("pith_cpu_seconds_total", "Processor time")
 MEMORY_BYTES = _gauge("pith_memory_bytes", "Resident memory")
+TASKS = _gauge("pith_tasks", "Tasks of the event loop")
 OPEN_FILES = _gauge("pith_open_files", "Open file descriptors, connections among them")
 
 TABLE: Final[dict[str, Metric]] = {

@@ -15,6 +15,7 @@ from gateway import metrics
 from gateway.log_writer import LineWriter
 from gateway.metrics import Key, Labels, Metric, Snapshot
 from gateway.services import Services
+from gateway.upstreams.http import HttpUpstream
 from policies.schema import Mode
 
 PACKAGE: Final = "pith-gateway"
@@ -26,14 +27,16 @@ _STATM: Final = Path("/proc/self/statm")
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
-def observe(services: Services, log: LineWriter | None = None) -> Snapshot:
-    """What was counted, and what is. From any thread."""
+def observe(services: Services, log: LineWriter | None = None, n_tasks: int | None = None) -> Snapshot:
+    """What was counted, and what is. From any thread; `n_tasks` only the event loop's own knows."""
     counted = services.metrics.snapshot()
     counters: dict[Key, float] = {}
     gauges: dict[Key, float] = {}
     for samples in (_of_parts(services), _of_process(log)):
         for metric, labels, value in samples:
             (counters if metric.kind == "counter" else gauges)[metric.name, labels] = value
+    if n_tasks is not None:
+        gauges[metrics.TASKS.name, ()] = n_tasks
     return counted.plus(Snapshot(counters, gauges))
 
 
@@ -43,6 +46,11 @@ def _of_parts(services: Services) -> Iterator[Sample]:
     for mode in get_args(Mode):
         yield metrics.MODE, (mode,), float(mode == services.kill_mode)
     yield metrics.INFO, (VERSION, str(ENGINE_EPOCH), services.engine.fingerprint), 1.0
+    for name, upstream in services.upstreams.items():
+        if isinstance(upstream, HttpUpstream):
+            yield metrics.UPSTREAM_IN_FLIGHT, (name,), upstream.n_in_flight
+            yield metrics.UPSTREAM_IDLE, (name,), upstream.n_idle
+            yield metrics.UPSTREAM_SHUT, (name,), float(upstream.is_shut)
     yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
 

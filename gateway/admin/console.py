@@ -50,10 +50,10 @@ class Console:
     async def exchange(self) -> None:
         """Tell the others, and hear what mode was set. Raises OSError."""
         async with self.turn:
-            self.services.switch.restrict(await asyncio.to_thread(self._exchange))
+            self.services.switch.restrict(await asyncio.to_thread(self._exchange, len(asyncio.all_tasks())))
 
-    def _exchange(self) -> Mode:
-        return self.fleet.exchange(observe(self.services, self.log))
+    def _exchange(self, n_tasks: int) -> Mode:
+        return self.fleet.exchange(observe(self.services, self.log, n_tasks))
 
     async def keep_in_touch(self, interval_s: float = EXCHANGE_S) -> None:
         """Exchange for ever; trouble is said when it begins and when it ends. Ends when cancelled."""

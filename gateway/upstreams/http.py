@@ -76,6 +76,11 @@ class HttpUpstream:
         """Unused connections kept."""
         return len(self._idle)
 
+    @property
+    def is_shut(self) -> bool:
+        """Left alone for a while, for it took no connection several times in a row."""
+        return self._dialer.breaker.state == "open"
+
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send and return once the response head is here. Raises UpstreamError; cancellation closes all."""
         head, is_chunked = self._head(request)
