@@ -45,35 +45,36 @@ T = TypeVar("T")
 class _Patience:
     """What is left of a request's time for the store; commands side by side count once."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._left_s = seconds
+        self._clock = clock
         self._n_waiting = 0
         self._since = 0.0
 
     def left_s(self) -> float:
-        waited = time.monotonic() - self._since if self._n_waiting else 0.0
+        waited = self._clock() - self._since if self._n_waiting else 0.0
         return self._left_s - waited
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         if not self._n_waiting:
-            self._since = time.monotonic()
+            self._since = self._clock()
         self._n_waiting += 1
         try:
             yield
         finally:
             self._n_waiting -= 1
             if not self._n_waiting:
-                self._left_s -= time.monotonic() - self._since
+                self._left_s -= self._clock() - self._since
 
 
 _patience: ContextVar[_Patience | None] = ContextVar("patience with the shared cache", default=None)
 
 
 @contextmanager
-def request_waits(seconds: float = REQUEST_S) -> Iterator[None]:
+def request_waits(seconds: float = REQUEST_S, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """What runs inside, tasks begun there included, waits for stores no longer than this in total."""
-    token = _patience.set(_Patience(seconds))
+    token = _patience.set(_Patience(seconds, clock))
     try:
         yield
     finally:

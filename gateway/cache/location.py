@@ -98,12 +98,13 @@ def parse_location(url: str) -> RedisLocation:
         _refuse("holds a #; in a password it is written %23")
     kind, is_tls = _SCHEMES[parts.scheme]
     options = _parameters(parts.query, (*_PARAMETERS[kind], *(_TLS_PARAMETERS if is_tls else ())))
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, written = parts.netloc.rpartition("@")
+    hosts = () if kind == "socket" else _hosts(kind, written)
     path, service, db = _path(kind, parts, options)
     return RedisLocation(
         kind,
         url,
-        () if kind == "socket" else _hosts(kind, hosts),
+        hosts,
         path,
         service,
         db,

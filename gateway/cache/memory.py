@@ -37,7 +37,7 @@ class MemoryCache:
         self._entries: OrderedDict[bytes, _Kept] = OrderedDict()
         self._size = 0
         self._doubted_at = -math.inf
-        """Renewals before this count for nothing."""
+        """Renewals up to this moment count for nothing."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,7 +75,7 @@ class MemoryCache:
         for key in keys:
             kept = self._entries.get(key)
             if kept is not None and (
-                kept.renewed_at + RENEW_SHARE * kept.ttl_s <= now or kept.renewed_at < self._doubted_at
+                kept.renewed_at + RENEW_SHARE * kept.ttl_s <= now or kept.renewed_at <= self._doubted_at
             ):
                 kept.renewed_at = now
                 due[key] = kept.ttl_s
