@@ -62,7 +62,8 @@ async def test_tokens_of_a_minute_are_counted_afterwards() -> None:
 async def test_a_budget_ends_with_its_period(unit: str) -> None:
     at = NOON
     counters = Counters(SECRET, now=lambda: at)
-    _, key = issue(**{f"usd_per_{unit}": 1.0})
+    limits: dict[str, Any] = {f"usd_per_{unit}": 1.0}
+    _, key = issue(**limits)
     await counters.add(key, 0, 0.999999)
     await counters.admit(key)
     await counters.add(key, 0, 0.4 / MICROS)  # rounded up: nothing is free
