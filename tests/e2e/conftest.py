@@ -12,6 +12,8 @@ from typing import TypeAlias
 import pytest
 from starlette.types import ASGIApp
 
+from gateway.downstream.connection import Serving
+from gateway.downstream.silence import Limits
 from gateway.server import Drain, make_server
 from gateway.upstreams.http import HttpUpstream
 from tests.e2e.relay_app import relay_app
@@ -22,10 +24,17 @@ MakeApp: TypeAlias = Callable[[str], ASGIApp]
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[int]:
+def serving(app: ASGIApp, limits: Limits | None = None) -> Iterator[int]:
     """The application behind our real server, in a thread with a loop of its own; yields the port."""
     port: Future[int] = Future()
-    server = make_server(app, "127.0.0.1", 0, drain=Drain(limit_s=1), on_ready=port.set_result)
+    server = make_server(
+        app,
+        "127.0.0.1",
+        0,
+        drain=Drain(limit_s=1),
+        serving=Serving(limits or Limits()),
+        on_ready=port.set_result,
+    )
     thread = threading.Thread(target=server.run, name="gateway under test")
     thread.start()
     try:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from compressor.types import Chunk
 from gateway.app import create_app
 from gateway.config import load as load_config
+from gateway.downstream.silence import Limits
 from tests.e2e.conftest import serving
 from tests.e2e.scripted_upstream import PATIENCE_S, Head, Peer
 from tests.fakes import LengthScorer
@@ -61,7 +62,13 @@ def configuration(folder: Path, url: str, **settings: Any) -> Path:
 
 
 @contextmanager
-def gateway(folder: Path, url: str, scorer: LengthScorer | None = None, **settings: Any) -> Iterator[int]:
+def gateway(
+    folder: Path,
+    url: str,
+    scorer: LengthScorer | None = None,
+    limits: Limits | None = None,
+    **settings: Any,
+) -> Iterator[int]:
     """A running gateway's port. It looks for changes of its files all the time."""
     file = configuration(folder, url, **settings)
     app = create_app(
@@ -70,7 +77,7 @@ def gateway(folder: Path, url: str, scorer: LengthScorer | None = None, **settin
         lambda: load_config(file, {}, {}).mode,
         poll_s=POLL_S,
     )
-    with serving(app) as port:
+    with serving(app, limits) as port:
         yield port
 
 
