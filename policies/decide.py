@@ -9,6 +9,7 @@ too, and end when they are lifted.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
@@ -99,12 +100,17 @@ class Decision(Frozen):
     @staticmethod
     def from_bytes(data: bytes) -> Decision | None:
         """None for anything that `to_bytes` of this format did not write: a bad record is a miss."""
-        if not data.startswith(_HEAD):
-            return None
-        try:
-            return Decision.model_validate_json(b"{" + data[len(_HEAD) :])
-        except ValidationError:
-            return None
+        return _read(data)
+
+
+@lru_cache(1024)  # conversations of one policy mostly have the same record, and reading it takes 30 µs
+def _read(data: bytes) -> Decision | None:
+    if not data.startswith(_HEAD):
+        return None
+    try:
+        return Decision.model_validate_json(b"{" + data[len(_HEAD) :])
+    except ValidationError:
+        return None
 
 
 def decide(
