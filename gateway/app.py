@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +30,8 @@ DIALECTS: dict[tuple[str, str], Dialect] = {
 }
 """Where texts are compressed; every other request is passed through unread."""
 
+Beside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
+
 OWN_PREFIX = "/pith/"
 OPEN_PATHS = frozenset({"/pith/healthz", "/pith/readyz"})
 """What is answered to anybody. Every other path, ours or the upstream's, passes the gate first."""
@@ -40,10 +43,12 @@ def create_app(
     read_mode: Callable[[], Mode] | None = None,
     *,
     poll_s: float = POLL_S,
+    beside: Beside = nullcontext,
 ) -> ASGIApp:
     """The gateway. Its lifespan opens and closes everything.
 
-    `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is.
+    `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is. `beside` runs for
+    as long as the services are open.
     """
 
     @asynccontextmanager
@@ -51,7 +56,8 @@ def create_app(
         modes = read_mode or (lambda: config.mode)
         async with open_services(config, scorer, modes, poll_s=poll_s) as services:
             app.state.services = services
-            yield
+            async with beside(services):
+                yield
 
     own = Starlette(routes=api.routes(), exception_handlers=api.exception_handlers(), lifespan=lifespan)
 
@@ -62,10 +68,11 @@ def create_app(
         services: Services = own.state.services
         try:
             incoming = await services.access.admit(Incoming.of(scope, services.secret))
-            if incoming.path.startswith(OWN_PREFIX):
-                await own({**scope, api.INCOMING: incoming}, receive, send)
-            else:
-                await forward(incoming, scope, receive, send, services)
+            with services.admission.serve():
+                if incoming.path.startswith(OWN_PREFIX):
+                    await own({**scope, api.INCOMING: incoming}, receive, send)
+                else:
+                    await forward(incoming, scope, receive, send, services)
         except Refusal as refusal:
             await refuse(send, refusal)
 

@@ -40,11 +40,6 @@ logger = logging.getLogger(__name__)
 MESSAGE_TOKENS = 3
 """What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
 
-SHED_SHARE = 0.25
-"""Of the deadline: when work has waited so long for a thread, new requests go on unread (`overloaded`). Each
-takes its turn there several times. The one place where law 4 gives way to law 6: a turn that is shed goes on
-whole, and the next one as the conversation always did."""
-
 _TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
 """When nothing was compressed for several reasons, the first of these is the one reported."""
 
@@ -108,7 +103,7 @@ async def _parse(
     if not services.routes_by_model:
         if services.kill_mode == "off":
             return "off"
-        if services.offload.is_behind(len(body), SHED_SHARE * services.deadline_s):
+        if services.offload.is_behind(len(body), services.patience_s):  # it would take several turns there
             return "overloaded"
     if incoming.is_encoded:
         return "unparsable"
@@ -150,18 +145,25 @@ def _question(asked: _Asked, decision: Decision, services: Services) -> Question
 
 
 async def _treat(plan: Plan, asked: _Asked, decision: Decision, account: Account) -> Plan:
-    """What the decision does to the prompt."""
+    """What the decision does to the prompt, once it is the request's turn."""
+    services, body = account.services, asked.body
+    if decision.is_observed:
+        async with services.admission.compress(services.patience_s, account.watch) as has_turn:
+            if has_turn:
+                return await _compress(plan, asked, decision, account)
+        plan = replace(plan, skip=plan.skip or "overloaded")
+    unmarked = await services.offload(len(body), _unmark, body, asked.request, decision)
+    return replace(plan, body=await _splice(services, body, unmarked))
+
+
+async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Account) -> Plan:
     services, watch, conversation = account.services, account.watch, plan.conversation or ""
     incoming, body, request = asked.incoming, asked.body, asked.request
-    if not decision.is_observed:
-        unmarked = await services.offload(len(body), _unmark, body, request, decision)
-        return replace(plan, body=await _splice(services, body, unmarked))
     with watch.stage("compress"):
         tokenizer, _ = encoding_for(request.model)
         texts = await services.offload(len(body), _texts, body, request, decision, tokenizer)
-        finished = await services.texts.finish(
-            _scope(incoming, decision), conversation, texts, services.deadline_s
-        )
+        left_s = services.deadline_s - watch.ms.get("queue", 0.0) / 1e3
+        finished = await services.texts.finish(_scope(incoming, decision), conversation, texts, left_s)
     with watch.stage("splice"):
         plan = _describe(plan, texts, finished, tokenizer)
         is_applied = decision.mode == "on"

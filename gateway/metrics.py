@@ -81,6 +81,8 @@ FIRST_BYTE_SECONDS = _histogram(
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
 IN_FLIGHT = _gauge("pith_in_flight", "Requests begun and not ended")
+COMPRESSING = _gauge("pith_compressing", "Requests being compressed")
+REFUSED = _counter("pith_refused_total", "Requests refused for too many in flight")
 UPSTREAM_IN_FLIGHT = _gauge("pith_upstream_in_flight", "Requests and tunnels under way with it", "upstream")
 UPSTREAM_IDLE = _gauge("pith_upstream_idle_connections", "Connections kept for the next request", "upstream")
 UPSTREAM_SHUT = _gauge(

@@ -15,6 +15,7 @@ from compressor import Engine, Scorer, counter
 from compressor.scorers import load as load_scorer
 from gateway.access.gate import Gate
 from gateway.access.opening import open_gate
+from gateway.admission import Admission, patience_s
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
@@ -28,13 +29,16 @@ from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.prices import PriceBook
 from gateway.response_cache import ResponseCache
-from gateway.settings import Config
+from gateway.settings import Config, UpstreamConfig
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
 from gateway.upstreams.dial import Limits
 from gateway.upstreams.exchange import Timeouts
 from gateway.upstreams.http import HttpUpstream
+from gateway.upstreams.litellm import LitellmUpstream
+from gateway.upstreams.litellm import load as load_litellm
+from gateway.upstreams.providers import origin_of
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
 
@@ -68,6 +72,7 @@ class Services:
     offload: Offload
     shared: TieredCache | None = None
     """The cache that replicas share, where there is one; how it is."""
+    admission: Admission = field(default_factory=Admission)
     metrics: Metrics = field(default_factory=Metrics)
 
     @property
@@ -79,6 +84,11 @@ class Services:
     def deadline_s(self) -> float:
         """Most a request waits for scores."""
         return self.config.compressor.deadline_ms / 1e3
+
+    @property
+    def patience_s(self) -> float:
+        """Most a request waits for its turn to be compressed."""
+        return patience_s(self.config.timeouts.queue_s, self.deadline_s)
 
     @property
     def routes_by_model(self) -> bool:
@@ -114,6 +124,8 @@ def load(config: Config) -> Scorer:
     """The configured scorer, and all that is slow the first time. Raises ModelError."""
     for encoding in WARM_ENCODINGS:
         counter(encoding)
+    if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
+        load_litellm()
     return load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
 
 
@@ -175,6 +187,7 @@ async def open_services(
             ledger=ledger,
             prices=prices,
             offload=offload,
+            admission=Admission(config.limits.max_in_flight, config.limits.max_compressing),
             metrics=metrics,
             shared=shared,
         )
@@ -193,21 +206,19 @@ async def _open_shared(
 def _open_upstreams(config: Config) -> dict[str, Upstream]:
     given = config.timeouts
     timeouts = Timeouts(given.connect_s, given.first_byte_s, given.stream_idle_s, given.queue_s)
-    return {
-        name: HttpUpstream(
-            upstream.url,
-            None if upstream.key is None else upstream.key.get_secret_value(),
-            name=name,
-            timeouts=timeouts,
-            limits=Limits(
-                upstream.max_in_flight,
-                upstream.retries.connect,
-                upstream.retries.budget,
-                upstream.allow_addresses,
-            ),
-        )
-        for name, upstream in config.upstreams.items()
-    }
+    return {name: _open_upstream(name, upstream, timeouts) for name, upstream in config.upstreams.items()}
+
+
+def _open_upstream(name: str, config: UpstreamConfig, timeouts: Timeouts) -> Upstream:
+    key = None if config.key is None else config.key.get_secret_value()
+    limits = Limits(
+        config.max_in_flight, config.retries.connect, config.retries.budget, config.allow_addresses
+    )
+    if config.provider is None:
+        return HttpUpstream(config.url, key, name=name, timeouts=timeouts, limits=limits)
+    origin = origin_of(config.provider, config.url or None)
+    wire = HttpUpstream(origin, None, name=name, timeouts=timeouts, limits=limits)
+    return LitellmUpstream(config.provider, key or "", wire, url=config.url or None, name=name)
 
 
 def _tell_end(metrics: Metrics, name: str, task: asyncio.Task[None]) -> None:

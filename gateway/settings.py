@@ -19,6 +19,7 @@ from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
 from gateway.upstreams.addresses import Network, literal, read_network, refused_as
 from gateway.upstreams.origin import parse_origin
+from gateway.upstreams.providers import PROVIDERS
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
 
@@ -33,16 +34,28 @@ _KEY_STORE = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
-def _read_kind(kind: object) -> object:
-    if kind != "http":
-        raise ValueError(f"value {kind!r}: only 'http' is available in this version")
-    return kind
+def _read_provider(provider: object, info: ValidationInfo) -> object:
+    """litellm's name of a provider; for an upstream of kind http there is none."""
+    if info.data.get("kind") == "http" and provider is not None:
+        raise ValueError("is for kind: litellm only; remove it, or set the kind")
+    if info.data.get("kind") == "litellm" and provider not in PROVIDERS:
+        raise ValueError(
+            f"value {provider!r}: must be one of {', '.join(PROVIDERS)}; what speaks OpenAI's API is kind: http"
+        )
+    return provider
 
 
 def _read_url(url: object, info: ValidationInfo) -> str:
+    """Where it is. A provider whose place is known needs none: that is the empty one."""
+    is_translated = info.data.get("kind") == "litellm"
+    if not url:
+        if is_translated and PROVIDERS.get(info.data.get("provider", "")) is not None:
+            return ""
+        raise ValueError("is missing; add it")
     if not isinstance(url, str):
         raise ValueError("must be a plain URL such as https://api.openai.com")
-    address = literal(parse_origin(url).host)
+    # A request's own path begins with /v1; a translated one has the path that litellm puts behind its base.
+    address = literal(parse_origin(url.rstrip("/").removesuffix("/v1") if is_translated else url).host)
     allowed = info.data.get("allow_addresses")  # absent where it is wrong itself
     if address is not None and allowed is not None and (what := refused_as(address, allowed)):
         raise ValueError(
@@ -54,6 +67,8 @@ def _read_url(url: object, info: ValidationInfo) -> str:
 
 def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
     """`pass`: the caller's own credential goes on. `env:NAME`: this one does, from the environment."""
+    if info.data.get("kind") == "litellm" and (key in (None, "pass", "none")):
+        raise ValueError("a provider's key is needed: name the variable that holds it with env:NAME")
     if key in ("pass", None):
         return None
     if key == "none":
@@ -122,10 +137,14 @@ class UpstreamConfig(Frozen):
 
     allow_addresses: tuple[Annotated[Network, BeforeValidator(read_network)], ...] = ()
     """Link-local, metadata and other special addresses that may be connected to all the same."""
-    kind: Annotated[Literal["http"], BeforeValidator(_read_kind)] = "http"
-    url: Annotated[str, BeforeValidator(_read_url)]
-    """Origin, and a path prefix if any, to which the request's own path is appended."""
-    key: Annotated[SecretStr | None, BeforeValidator(_read_key)] = None
+    kind: Literal["http", "litellm"] = "http"
+    """`litellm`: a provider with an API of its own, translated to."""
+    provider: Annotated[str | None, BeforeValidator(_read_provider), Field(validate_default=True)] = None
+    """Of kind litellm: its name there."""
+    url: Annotated[str, BeforeValidator(_read_url), Field(validate_default=True)] = ""
+    """Origin, and a path prefix if any, to which the request's own path is appended. Of kind litellm: its
+    `api_base`, empty for the provider's own."""
+    key: Annotated[SecretStr | None, BeforeValidator(_read_key), Field(validate_default=True)] = None
     """Written `pass` (None here), `env:NAME`, or `none` (`NO_KEY`)."""
     ask_usage: bool = True
     """Ask for the usage of streamed answers; false for an upstream that rejects `stream_options`."""
@@ -186,6 +205,15 @@ class TimeoutsConfig(Frozen):
     """How long a client may take nothing of its answer."""
 
 
+class LimitsConfig(Frozen):
+    """How much a process does at once."""
+
+    max_in_flight: Annotated[Count, Field(ge=1)] = 1000
+    """Requests being served, streams until they end; over it they are refused (`overloaded`)."""
+    max_compressing: Annotated[Count, Field(ge=1)] = 64
+    """Requests being compressed; over it they wait for their turn, or go on uncompressed."""
+
+
 class DrainConfig(Frozen):
     """How the process stops."""
 
@@ -241,6 +269,7 @@ class Config(Frozen):
     """Processes that serve the main port."""
     log: LogConfig = LogConfig()
     timeouts: TimeoutsConfig = TimeoutsConfig()
+    limits: LimitsConfig = LimitsConfig()
     drain: DrainConfig = DrainConfig()
     max_body_bytes: Annotated[Count, Field(ge=1024)] = 32 << 20
     """Larger request bodies are forwarded without being looked into (`too_large`)."""

@@ -51,6 +51,9 @@ def _of_parts(services: Services) -> Iterator[Sample]:
             yield metrics.UPSTREAM_IN_FLIGHT, (name,), upstream.n_in_flight
             yield metrics.UPSTREAM_IDLE, (name,), upstream.n_idle
             yield metrics.UPSTREAM_SHUT, (name,), float(upstream.is_shut)
+    yield metrics.IN_FLIGHT, (), services.admission.in_flight
+    yield metrics.COMPRESSING, (), services.admission.compressing
+    yield metrics.REFUSED, (), services.admission.refused
     yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
 

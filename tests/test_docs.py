@@ -109,7 +109,7 @@ def stages() -> set[str]:
     """What a request's stopwatch is told to time."""
     return {
         name
-        for node in in_code("gateway/chat.py", "gateway/accounts.py")
+        for node in in_code("gateway/chat.py", "gateway/accounts.py", "gateway/admission.py")
         if isinstance(node, ast.Call) and re.search(r"watch\.(stage|add)$", ast.unparse(node.func))
         for name in strings(node.args[0])
     }

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from compressor import Compressed, CompressionParams
 from compressor.flow import whole
 from compressor.types import SkipReason
+from gateway.admission import Admission
 from gateway.chat import handle
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import UpstreamError
 from gateway.offload import INLINE_BYTES, Offload
-from gateway.settings import Config, Route, UpstreamConfig
+from gateway.settings import Config, Route, TimeoutsConfig, UpstreamConfig
+from gateway.stopwatch import Stopwatch
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
+from policies.match import PolicySet
 from tests.gateway.pipeline import Pipeline, PureCompressor, incoming, pipeline, policy_set
 
 PARAMS = {
@@ -136,6 +139,36 @@ class TestShedding:
         plan = await self.behind(upstreams=upstreams, routes=routes).plan(self.LARGE)
         assert plan.request is not None
         assert plan.skip is None
+
+
+class TestTurns:
+    """One request at a time is compressed."""
+
+    async def test_whoever_gets_no_turn_goes_on_whole(self) -> None:
+        running = self.one_at_a_time()
+        admission = running.services.admission
+        async with admission.compress(0.0, Stopwatch(lambda: 0.0)):
+            plan = await running.plan(chat(TEXT, stream=True))
+        assert (plan.body, plan.skip, plan.origin_tokens) == (chat(TEXT, stream=True), "overloaded", None)
+        assert (await running.plan(chat(TEXT))).skip is None, "the turn was given back"
+
+    async def test_what_is_left_alone_needs_no_turn(self) -> None:
+        running = self.one_at_a_time()
+        async with running.services.admission.compress(0.0, Stopwatch(lambda: 0.0)):
+            plan = await running.plan(chat(TEXT), headers=[(b"x-pith-mode", b"off")])
+        assert plan.skip == "opted_out"
+
+    async def test_marks_are_taken_out_without_a_turn(self) -> None:
+        marked = policy_set({"name": "half", "params": {**PARAMS, "marks": ["user"]}})
+        running = self.one_at_a_time(marked)
+        async with running.services.admission.compress(0.0, Stopwatch(lambda: 0.0)):
+            plan = await running.plan(chat(f"<pith keep>{TEXT}</pith>"))
+        assert (plan.body, plan.skip) == (chat(TEXT), "overloaded")
+
+    def one_at_a_time(self, policies: PolicySet = HALF) -> Pipeline:
+        running = pipeline(policies, PureCompressor(), config=Config(timeouts=TimeoutsConfig(queue_s=0.001)))
+        admission = Admission(max_compressing=1)
+        return replace(running, services=replace(running.services, admission=admission))
 
 
 class FakeClient:
