@@ -37,10 +37,12 @@ PLACES = {
 `importlib.util.find_spec`, which does not import it.)"""
 
 DELAYED = {
+    "gateway.serving": "what looks after several workers serves nothing itself, and need not hold it in memory",
     "torch": "seconds to import; a process that only serves recorded scores needs none",
     "transformers": "as torch",
     "huggingface_hub": "only for models named by their hub name",
     "litellm": "over a second to import; for its providers only",
+    "gateway.upstreams.httpx_transport": "it brings httpx, for litellm's calls alone",
     "redis": "only for redis:// caches",
     "gateway.cache.shared": "it brings redis, and what seals values",
     "gateway.access.shared": "it brings redis",

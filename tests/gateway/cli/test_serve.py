@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.cli.serve import at_most_shadow, check_address, starting
-from gateway.errors import ConfigError
+from gateway.cli.serve import at_most_shadow
 from gateway.settings import Config
 from policies.schema import Mode
 from tests.documents import ledger_in, pith
@@ -23,44 +21,38 @@ def taken_port() -> Iterator[int]:
         yield port
 
 
-def failing(fault: Exception) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise fault
-
-    return app
-
-
-async def receive() -> Message:
-    return {}
-
-
-async def send(message: Message) -> None:
-    pass
-
-
 def test_a_port_in_use_is_said_before_anything_is_loaded(taken_port: int, tmp_path: Path) -> None:
-    ran = pith(["serve", "--port", str(taken_port), "--ledger", ledger_in(tmp_path)], tmp_path)
+    ran = pith(
+        ["serve", "--port", str(taken_port), "--admin", "off", "--ledger", ledger_in(tmp_path)], tmp_path
+    )
     assert ran.returncode == 1
     remedy = "stop what listens there, or choose another with --port"
     assert ran.stderr == f"Error: cannot listen on 127.0.0.1:{taken_port}: Address already in use; {remedy}\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_host_of_another_machine_is_said() -> None:
-    with pytest.raises(
-        ConfigError, match=r"cannot listen on 192\.0\.2\.1:0: .*; listen.host must be an address"
-    ):
-        check_address("192.0.2.1", 0)
-
-
-def test_a_free_address_is_left_free() -> None:
-    check_address("127.0.0.1", 0)
-    check_address("localhost", 0)
+def test_an_admin_port_in_use_is_said(taken_port: int, tmp_path: Path) -> None:
+    arguments = ["--port", "0", "--admin", f"127.0.0.1:{taken_port}", "--ledger", ledger_in(tmp_path)]
+    ran = pith(["serve", *arguments], tmp_path)
+    assert ran.returncode == 1
+    remedy = "stop what listens there, or choose another with --admin"
+    assert ran.stderr == f"Error: cannot listen on 127.0.0.1:{taken_port}: Address already in use; {remedy}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_policy_error_stops_the_start_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("policies:\n  - name: 1\n")
-    arguments = ["serve", "--port", "0", "--policies", "p.yaml", "--ledger", ledger_in(tmp_path)]
+    arguments = [
+        "serve",
+        "--port",
+        "0",
+        "--admin",
+        "off",
+        "--policies",
+        "p.yaml",
+        "--ledger",
+        ledger_in(tmp_path),
+    ]
     ran = pith(arguments, tmp_path)
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr
@@ -75,19 +67,3 @@ def test_a_policy_error_stops_the_start_with_its_place(tmp_path: Path) -> None:
 )
 def test_shadow_never_weakens_the_kill_switch(mode: Mode, is_asked: bool, in_force: Mode) -> None:
     assert at_most_shadow(Config(mode=mode), is_asked).mode == in_force
-
-
-async def test_a_fault_of_the_start_comes_out_instead_of_an_exit_code() -> None:
-    fault = ConfigError("no")
-    with pytest.raises(ConfigError) as raised, starting(failing(fault)) as watched:  # noqa: PT012  # as uvicorn does: the application raises, then the server exits
-        with pytest.raises(ConfigError):
-            await watched({"type": "lifespan"}, receive, send)
-        raise SystemExit(3)
-    assert raised.value is fault
-
-
-async def test_other_exits_and_faults_of_requests_stay_what_they_are() -> None:
-    with pytest.raises(SystemExit), starting(failing(LookupError())) as watched:  # noqa: PT012  # the same
-        with pytest.raises(LookupError):
-            await watched({"type": "http"}, receive, send)
-        raise SystemExit(1)
