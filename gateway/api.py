@@ -22,6 +22,7 @@ from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import ClientGone
 from gateway.incoming import Incoming
 from gateway.passthrough import CLIENT_GONE
+from gateway.refusal import Refusal
 from gateway.services import Services
 from gateway.splice import Cut, decode, raw_spans, splice
 from policies.decide import decide
@@ -56,6 +57,7 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Response
     """Errors in the shape of OpenAI's."""
     return {
         BadRequest: lambda request, error: _error(400, "invalid_request", str(error)),
+        Refusal: _refused,
         ClientGone: lambda request, error: Response(status_code=CLIENT_GONE),
         404: lambda request, error: _error(404, "not_found", f"Pith has no {request.scope['path']}"),
         405: lambda request, error: _error(
@@ -63,6 +65,12 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Response
         ),
         500: lambda request, error: _error(500, "internal_error", "a fault of Pith's; its log has more"),
     }
+
+
+def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    headers = {name.decode(): value.decode() for name, value in refusal.headers()}
+    return Response(refusal.body(), refusal.status, headers)
 
 
 def _error(status: int, code: str, message: str) -> Response:
