@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, SecretStr, Tag, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
@@ -34,13 +35,19 @@ _KEY_STORE = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
+_MISSING = PydanticCustomError("missing", "of a key that is needed with the kind")
+
+
 def _read_provider(provider: object, info: ValidationInfo) -> object:
     """litellm's name of a provider; for an upstream of kind http there is none."""
     if info.data.get("kind") == "http" and provider is not None:
         raise ValueError("is for kind: litellm only; remove it, or set the kind")
+    if info.data.get("kind") == "litellm" and provider is None:
+        raise _MISSING
     if info.data.get("kind") == "litellm" and provider not in PROVIDERS:
         raise ValueError(
-            f"value {provider!r}: must be one of {', '.join(PROVIDERS)}; what speaks OpenAI's API is kind: http"
+            f"value {provider!r}: must be one of {', '.join(PROVIDERS)}; "
+            "what speaks OpenAI's API itself is kind: http"
         )
     return provider
 
@@ -51,7 +58,7 @@ def _read_url(url: object, info: ValidationInfo) -> str:
     if not url:
         if is_translated and PROVIDERS.get(info.data.get("provider", "")) is not None:
             return ""
-        raise ValueError("is missing; add it")
+        raise _MISSING
     if not isinstance(url, str):
         raise ValueError("must be a plain URL such as https://api.openai.com")
     # A request's own path begins with /v1; a translated one has the path that litellm puts behind its base.
@@ -67,7 +74,9 @@ def _read_url(url: object, info: ValidationInfo) -> str:
 
 def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
     """`pass`: the caller's own credential goes on. `env:NAME`: this one does, from the environment."""
-    if info.data.get("kind") == "litellm" and (key in (None, "pass", "none")):
+    if info.data.get("kind") == "litellm" and key is None:
+        raise _MISSING
+    if info.data.get("kind") == "litellm" and key in ("pass", "none"):
         raise ValueError("a provider's key is needed: name the variable that holds it with env:NAME")
     if key in ("pass", None):
         return None

@@ -87,6 +87,7 @@ EXAMPLES = {
     "PORT": "0",
     "MAX_BODY_BYTES": "2048",
     "ALLOW_OVERRIDES": "false",
+    "PROVIDER": "anthropic",
     "REQUIRE_KEYS": "false",
     "KEY_STORE": "postgresql://u:p@h/d",
     "HEADER_READ_S": "1.5",
@@ -101,10 +102,21 @@ EXAMPLES = {
 }
 
 
+NEEDED = {
+    "PROVIDER": {
+        "PITH_UPSTREAMS__OPENAI__KIND": "litellm",
+        "PITH_UPSTREAMS__OPENAI__KEY": "env:K",
+        "K": "sk-1",
+    }
+}
+"""What a variable is wrong without."""
+
+
 @pytest.mark.parametrize("name", sorted(variables()))
 def test_every_scalar_has_a_variable(name: str) -> None:
-    value = EXAMPLES[name.removeprefix("PITH_").split("__")[-1]]
-    found: object = load(None, {name.replace("<NAME>", "OPENAI"): value}, {})
+    last = name.removeprefix("PITH_").split("__")[-1]
+    value = EXAMPLES[last]
+    found: object = load(None, {name.replace("<NAME>", "OPENAI"): value, **NEEDED.get(last, {})}, {})
     for part in variables()[name]:
         key = "openai" if part == "<NAME>" else part
         found = found[key] if isinstance(found, dict) else getattr(found, str(key))
@@ -246,9 +258,44 @@ def test_a_key_is_read_and_not_shown(tmp_path: Path) -> None:
     assert read(tmp_path, "upstreams: {openai: {url: http://h, key: pass}}").upstreams["openai"].key is None
 
 
+def test_a_provider_is_named_with_its_key_and_its_place_if_it_has_none(tmp_path: Path) -> None:
+    text = """
+upstreams:
+  claude: {kind: litellm, provider: anthropic, key: "env:KEY"}
+  near: {kind: litellm, provider: azure_ai, url: "http://h/v1/", key: "env:KEY"}
+routes: [{model: "claude-*", upstream: claude}, {upstream: near}]
+"""
+    upstreams = read(tmp_path, text, {"KEY": "sk-1"}).upstreams
+    assert [(one.kind, one.provider, one.url) for one in upstreams.values()] == [
+        ("litellm", "anthropic", ""),
+        ("litellm", "azure_ai", "http://h/v1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "problem"),
+    [
+        ("kind: litellm, key: env:KEY", "provider: is missing; add it"),
+        ("kind: litellm, provider: openai, key: env:KEY", "itself is kind: http"),
+        ("kind: litellm, provider: anthropic", "key: is missing; add it"),
+        ("kind: litellm, provider: anthropic, key: pass", "key: a provider's key is needed"),
+        ("kind: litellm, provider: anthropic, key: none", "key: a provider's key is needed"),
+        ("kind: litellm, provider: azure_ai, key: env:KEY", "url: is missing; add it"),
+        ("kind: litellm, provider: xai, url: 'http://169.254.169.254', key: env:KEY", "url: value"),
+        ("provider: anthropic, url: http://h", "provider: is for kind: litellm only"),
+        ("key: env:KEY", "url: is missing; add it"),
+        ("url: http://h/v1", "ends in /v1"),
+    ],
+)
+def test_what_does_not_go_with_the_kind_is_said(tmp_path: Path, upstream: str, problem: str) -> None:
+    found = refused(tmp_path, f"upstreams: {{one: {{{upstream}}}}}", {"KEY": "sk-hunter2"})
+    assert any(problem in line for line in found), found
+    assert "hunter2" not in "".join(found)
+
+
 def test_what_this_version_has_not_is_said(tmp_path: Path) -> None:
     text = """
-upstreams: {claude: {kind: litellm, url: http://h}}
+upstreams: {claude: {kind: grpc, url: http://h}}
 cache: http://:hunter2@h
 ledger: postgresql://u:hunter2@h/db
 compressor: {device: tpu, precision: int8, deadline_ms: 0}
@@ -256,7 +303,7 @@ virtual_keys: []
 """
     problems = refused(tmp_path, text)
     assert problems[:6] == [
-        "pith.yaml:2: upstreams.claude.kind: value 'litellm': only 'http' is available in this version",
+        "pith.yaml:2: upstreams.claude.kind: value 'grpc': must be 'http' or 'litellm'",
         f"pith.yaml:3: cache: begins with nothing that is known; write memory://, {FORMS}",
         "pith.yaml:4: ledger: only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db",
         "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N",
