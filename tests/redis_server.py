@@ -85,6 +85,7 @@ class RedisServer:
             pytest.fail(REMEDY)
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
         options += ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        options += ["--repl-diskless-sync-delay", "0"]
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [binary, *self._own_file(), *options, *self._arguments], stdout=log, stderr=log

@@ -96,9 +96,15 @@ class Counts:
 class Guard:
     """For one store and one event loop."""
 
-    def __init__(self, breaker: Breaker | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        abandon_s: float = ABANDON_S,
+    ) -> None:
         self._breaker = breaker or Breaker(clock, failures=FAILURES, open_s=OPEN_S)
         self._clock = clock
+        self._abandon_s = abandon_s
         self._slots = asyncio.Semaphore(SLOTS)
         self._running: set[asyncio.Task[Any]] = set()
         self._why_down = SILENT
@@ -143,7 +149,7 @@ class Guard:
         """Find out about a store that is untried or in trouble, if it is time to. No request waits."""
         if (self._is_untried or self.degraded is not None) and self._breaker.allows():
             task = self._begin(name, command, self._clock())
-            await asyncio.wait((task,), timeout=2 * ABANDON_S)
+            await asyncio.wait((task,), timeout=2 * self._abandon_s)
             if task.done() and isinstance(_failure(task), CacheDown):
                 self._trip()
 
@@ -199,7 +205,7 @@ class Guard:
 
     async def _limited(self, command: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(ABANDON_S), self._slots:
+            async with asyncio.timeout(self._abandon_s), self._slots:
                 return await command()
         except TimeoutError:
             raise CacheDown(SILENT) from None

@@ -98,6 +98,7 @@ class RedisStore:
     async def probe(self) -> None:
         """Ask a store in trouble whether it is well again."""
         await self.guard.probe("put", lambda: self._put(PROBE_KEY, b"", PROBE_TTL_MS))
+        await self.guard.probe("get", lambda: self._get([PROBE_KEY]))
 
     async def aclose(self) -> None:
         """Close every connection."""
