@@ -1,9 +1,11 @@
-"""How a serving process wants the interpreter: nothing in it keeps the event loop waiting for long."""
+"""How a process is set up to serve: nothing keeps the event loop waiting for long, and files may be open."""
 
 from __future__ import annotations
 
 import gc
+import resource
 import sys
+from contextlib import suppress
 
 SWITCH_S = 0.001
 """How long a thread that wants the interpreter waits before the one that has it is told to let go. CPython's
@@ -18,3 +20,15 @@ def settle() -> None:
     sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()
+    allow_files()
+
+
+def allow_files() -> None:
+    """As many open files as the system lets this process have: a request in flight takes two.
+
+    The limit a process starts with is 1,024 on many systems, for the sake of programs that use `select`.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS lets nobody have as many as it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import sys
 from collections.abc import Iterator
 
@@ -13,8 +14,9 @@ from gateway.interpreter import SWITCH_S, settle
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    before = sys.getswitchinterval()
+    before, files = sys.getswitchinterval(), resource.getrlimit(resource.RLIMIT_NOFILE)
     yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)
     sys.setswitchinterval(before)
     gc.unfreeze()
 
@@ -29,3 +31,10 @@ def test_what_is_there_is_no_longer_collected() -> None:
 def test_threads_are_told_to_let_go_soon() -> None:
     settle()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+
+
+def test_as_many_files_as_are_allowed_may_be_open() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    settle()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
