@@ -26,10 +26,14 @@ class Conversation:
     """Turns of one conversation, and what the upstream was sent."""
 
     def __init__(self, port: int, upstream: OpenAIUpstream) -> None:
-        self._url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        self.move(port)
         self._upstream = upstream
         self.messages: list[dict[str, Any]] = []
         self.sent: list[Any] = []
+
+    def move(self, port: int) -> None:
+        """Go on at another gateway."""
+        self._url = f"http://127.0.0.1:{port}/v1/chat/completions"
 
     def say(self, text: str, headers: dict[str, str] | None = None) -> httpx.Response:
         """One turn; whatever was forwarded before must be forwarded again."""

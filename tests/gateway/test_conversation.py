@@ -238,3 +238,13 @@ async def test_texts_left_whole_are_remembered() -> None:
     assert await pins.left_whole("u", "c", [b"1"]) == [None]
     assert await pins.left_whole("t", "c", []) == []
     assert all(isinstance(json.loads(value), dict) for value in cache.values.values())
+
+
+async def test_a_decision_that_should_be_on_record_and_is_not_is_counted() -> None:
+    pins = Pins(DictCache(), SECRET, OFFLOAD)
+    assert await pins.decide("t", "begun", b"1") == b"1"
+    assert await pins.decide("t", "begun", b"2", is_continued=True) == b"1"
+    assert pins.n_unrecorded == 0
+    assert await pins.decide("t", "lost", b"2", is_continued=True) == b"2"
+    assert await pins.decide("t", "lost", b"3", is_continued=True) == b"2"
+    assert pins.n_unrecorded == 1
