@@ -65,10 +65,19 @@ def ledger_in(folder: Path) -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What examples run under: a key, no colours, none of the caller's settings or `make`'s arguments."""
+    """What examples run under: a key, no colours, none of the caller's settings or `make`'s arguments. And no
+    admin listener: its port may be in use.
+    """
     own = ("PITH_", "MAKE", "MFLAGS", "FORCE_COLOR")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    return {**inherited, "OPENAI_API_KEY": "demo", "NO_COLOR": "1", "COLUMNS": "80", **more}
+    return {
+        **inherited,
+        "OPENAI_API_KEY": "demo",
+        "NO_COLOR": "1",
+        "COLUMNS": "80",
+        "PITH_ADMIN__LISTEN": "off",
+        **more,
+    }
 
 
 def pith(arguments: Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

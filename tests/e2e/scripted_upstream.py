@@ -46,6 +46,12 @@ class Peer:
         self._reader = reader
         self._writer = writer
 
+    @property
+    def local_port(self) -> int:
+        """The port of this end."""
+        port: int = self._writer.get_extra_info("sockname")[1]
+        return port
+
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
         async with asyncio.timeout(PATIENCE_S):

@@ -54,6 +54,7 @@ def configuration(folder: Path, url: str, **settings: Any) -> Path:
         "upstreams": {"openai": {"url": url}},
         "ledger": f"sqlite:///{folder / 'ledger.db'}",
         "policies": [POLICY],
+        "admin": "off",
         "compressor": {"deadline_ms": 20_000},  # a busy machine is no reason to leave a text whole
         **settings,
     }
