@@ -1,8 +1,8 @@
 """Keys of every kind and a sentence, planted in every way access can fail; looked for in all that is kept.
 
 Planted: a caller's own key, virtual keys, the provider's key, a prompt and an answer. Looked into: the log,
-down to debug, the ledger, the key store and all of Redis; and, for keys, every answer that is ours. (Names that
-a caller chose itself, of a path or a policy, our errors may repeat to it.)
+down to debug, the ledger, the key store and all of Redis; and, for keys, every answer that is ours. (Names a
+caller chose itself, of a path or a policy, our errors may repeat to it.)
 """
 
 from __future__ import annotations
