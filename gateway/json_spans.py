@@ -39,7 +39,7 @@ class Unreadable(GatewayError):
 
 
 class TooManyItems(Unreadable):
-    """More members and elements than `MAX_ITEMS`."""
+    """More members and elements than `MAX_ITEMS`, or more messages than a dialect looks into."""
 
     skip: ClassVar[Literal["unparsable", "too_large"]] = "too_large"
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.dialects import ChatRequest, Dialect, Message, SkipReason, TextSite
-from gateway.json_spans import ByteSpan, Document, Unreadable
+from gateway.json_spans import ByteSpan, Document, TooManyItems, Unreadable
 from gateway.splice import Edit, Paste, decode
+
+MAX_MESSAGES = 10_000
+"""Of one request; each is looked into."""
 
 _ASK = b'"include_usage":true'
 
@@ -58,7 +61,10 @@ CHAT_COMPLETIONS = Dialect("chat_completions", parse, ask_usage)
 def _read_request(document: Document, top: dict[str, ByteSpan], messages: ByteSpan) -> ChatRequest:
     read: list[Message] = []
     texts: list[TextSite] = []
-    for element in document.elements(messages):
+    elements = document.elements(messages)
+    if len(elements) > MAX_MESSAGES:
+        raise TooManyItems(f"more than {MAX_MESSAGES} messages")
+    for element in elements:
         members = _members(document, element)
         role = _role(document, members)
         read.append(Message(role, *element))

@@ -10,12 +10,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.conftest import PROFILE
 from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected, refused
+from tests.e2e.test_faults import serve_process
+from tests.e2e.whole_gateway import configuration
 
 GET = b"GET /v1/x HTTP/1.1\r\nHost: gateway\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
+LARGE_MIB = 200 if PROFILE == "thorough" else 20
+UPLOAD = b"POST /v1/files HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
 class Process:
@@ -98,35 +104,80 @@ class TestStop:
 
 
 class TestMemory:
-    """64 MiB pass at a cost of a few: what a full buffer on either side cannot hold is not read."""
+    """What a full buffer on either side cannot hold is not read: a body of any size costs a few MiB."""
 
     async def test_of_large_uploads_and_answers(self, upstream: ScriptedUpstream) -> None:
         async with running(upstream) as gateway, connected(gateway.port) as client:
-            await client.send(GET)
-            peer = await upstream.accept()
-            await peer.head()
-            await peer.send(OK)
-            await client.answer()
+            peer = await warmed_up(client, upstream)
             before = gateway.peak_bytes
-
-            head = b"POST /v1/files HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n\r\n" % (64 * MIB)
             async with asyncio.TaskGroup() as both:
-                both.create_task(send_all(client, head))
+                both.create_task(send_all(client, UPLOAD % (LARGE_MIB * MIB)))
                 both.create_task(receive_all(peer))
-            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB)
             async with asyncio.TaskGroup() as both:
-                both.create_task(send_all(peer, head))
+                both.create_task(send_all(peer, ANSWER % (LARGE_MIB * MIB)))
                 both.create_task(receive_all(client))
             assert gateway.peak_bytes - before < 8 * MIB
+
+    async def test_of_an_answer_that_is_read_slowly(self, upstream: ScriptedUpstream) -> None:
+        """Neither the client's part nor the upstream's is taken faster than the other end is."""
+        async with running(upstream) as gateway, connected(gateway.port) as client:
+            peer = await warmed_up(client, upstream)
+            before = gateway.peak_bytes
+            await client.send(GET)
+            await peer.head()
+            client.hold()
+            sending = asyncio.create_task(send_all(peer, ANSWER % (LARGE_MIB * MIB)))
+            await peer.stalled()
+            client.go_on()
+            await client.head()
+            for i in range(LARGE_MIB):
+                assert await client.exactly(MIB) == bytes([i]) * MIB
+                if i % 8 == 0:
+                    client.hold()
+                    await asyncio.sleep(0)
+                    client.go_on()
+            await sending
+            assert gateway.peak_bytes - before < 8 * MIB
+
+    async def test_of_a_chat_too_large_to_be_looked_into(
+        self, upstream: ScriptedUpstream, tmp_path: Path
+    ) -> None:
+        """`pith serve` itself: what was read before that was seen is held until it is sent, and no more."""
+        limit = 1 * MIB
+        async with serve_process(configuration(tmp_path, upstream.url, max_body_bytes=limit)) as (
+            process,
+            port,
+        ):
+            gateway = Process(process, port)
+            async with connected(port) as client:
+                peer = await warmed_up(client, upstream)
+                before = gateway.peak_bytes
+                head = UPLOAD.replace(b"/v1/files", b"/v1/chat/completions")
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(send_all(client, head % (LARGE_MIB * MIB)))
+                    both.create_task(receive_all(peer))
+                await peer.send(OK)
+                assert (await client.answer())[0].values(b"x-pith-skip") == [b"too_large"]
+                assert gateway.peak_bytes - before < 8 * MIB + 4 * limit
+
+
+async def warmed_up(client: Peer, upstream: ScriptedUpstream) -> Peer:
+    """After one exchange; the upstream's end of the connection that serves the next one too."""
+    await client.send(GET)
+    peer = await upstream.accept()
+    await peer.head()
+    await peer.send(OK)
+    await client.answer()
+    return peer
 
 
 async def send_all(peer: Peer, head: bytes) -> None:
     await peer.send(head)
-    for i in range(64):
+    for i in range(LARGE_MIB):
         await peer.send(bytes([i]) * MIB)
 
 
 async def receive_all(peer: Peer) -> None:
     await peer.head()
-    for i in range(64):
+    for i in range(LARGE_MIB):
         assert await peer.exactly(MIB) == bytes([i]) * MIB

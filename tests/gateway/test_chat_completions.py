@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import ChatRequest
-from gateway.dialects.chat_completions import CHAT_COMPLETIONS, ask_usage, parse
+from gateway.dialects.chat_completions import CHAT_COMPLETIONS, MAX_MESSAGES, ask_usage, parse
 from gateway.splice import splice
 from tests.gateway.json_documents import AWKWARD
 
@@ -149,6 +149,10 @@ def test_unparsable(body: bytes) -> None:
 
 def test_too_many_messages() -> None:
     assert parse(b'{"messages":[' + b"0," * 100_000 + b"0]}") == "too_large"
+    assert parse(b'{"messages":[' + b"{}," * MAX_MESSAGES + b"{}]}") == "too_large"
+    request = parse(b'{"messages":[' + b"{}," * (MAX_MESSAGES - 1) + b"{}]}")
+    assert not isinstance(request, str)
+    assert len(request.messages) == MAX_MESSAGES
 
 
 def test_a_repeated_key_where_nobody_looks_is_the_upstreams() -> None:
