@@ -18,6 +18,7 @@ import numpy as np
 
 from compressor import Compressed, CompressionParams, Compressor, counter
 from compressor.flow import whole
+from compressor.turns import give_way
 from compressor.types import Spans
 from gateway.conversation import Pins
 from gateway.hashing import Secret
@@ -167,6 +168,7 @@ def _count_all(texts: Sequence[Text], decoded: Sequence[str | None]) -> list[Fin
     """Results for texts that are only counted, or are no Unicode text; None for those to compress."""
     results: list[Finished | None] = []
     for text, value in zip(texts, decoded, strict=True):
+        give_way()
         if value is not None and text.params is not None:
             results.append(None)
         elif value is not None and text.is_unmarked:
