@@ -15,6 +15,7 @@ import functools
 import importlib
 import logging
 import os
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -61,12 +62,17 @@ _SETTINGS: Final = {
 }
 
 
+_READ_ONLY: Final = "Item .* is using the `ReadOnly` qualifier"
+"""What pydantic says of litellm's models at their first use."""
+
+
 @functools.cache
 def load() -> ModuleType:
     """litellm, silent. Takes about two seconds the first time, and 250 MiB."""
     os.environ.update(_ENVIRONMENT)
     library = importlib.import_module("litellm")
     vars(library).update(_SETTINGS)
+    warnings.filterwarnings("ignore", _READ_ONLY, UserWarning)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     return library
@@ -91,7 +97,7 @@ class LitellmUpstream:
             arguments = call_arguments(await _whole(request.body), self._provider)
         except Refusal as refusal:
             return _refused(refusal)
-        library = await asyncio.to_thread(load)
+        library = load() if load.cache_info().currsize else await asyncio.to_thread(load)
         call = _Call(library, self._wire, origin_of(self._provider, self._url), self._name)
         own = {**_CALL, "api_key": self._key, "api_base": self._url, "client": call.client}
         try:
