@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from compressor.code_spans import group, line_spans
-from compressor.line_form import LineForm
+from compressor.line_form import LineForm, n_suspect
 from compressor.lines import Lines
 from compressor.spans import Positions, protected_mask, sums
 from compressor.types import Bools, Span
@@ -31,7 +31,7 @@ def bare_code(text: str, lines: Lines, quoted: Sequence[Span] = ()) -> list[Span
     """
     if text.startswith("#!"):
         return [(0, len(text))]
-    if len(lines) < _FEWEST:
+    if len(lines) < _FEWEST or (n_suspect(text, lines) < _FEWEST and "@@ -" not in text):
         return []
     form = LineForm(lines, protected_mask(lines.words, quoted))
     clear = form.is_clear() | _diff_lines(text, lines)

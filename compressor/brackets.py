@@ -33,19 +33,19 @@ def pairs(words: Words) -> tuple[Positions, Positions]:
     at, owner = _candidates(words)
     if not len(at):
         return at, owner
-    kind = _table()[np.minimum(words.codes[at], 0xFFFF)]
-    is_newline = (words.flags & Flag.NEWLINE) != 0
-    line = np.cumsum(is_newline)
-    paragraph = np.cumsum(is_newline & np.append(False, is_newline[:-1]))
+    kind = _table().take(words.codes[at], mode="clip")
     stars = kind >= _FIRST_STARS
     if stars.any():
         is_used = np.where(stars, _is_emphasis(words, at), True)
         kind[stars] += _run_lengths(words, at[stars])
         owner, kind = owner[is_used], kind[is_used]
-    alike = np.abs(kind) >= _FIRST_ALIKE
+    is_alike = np.abs(kind) >= _FIRST_ALIKE
+    brackets, alike = owner[~is_alike], owner[is_alike]
+    lines = words.newlines
+    paragraphs = lines[1:][lines[1:] == lines[:-1] + 1]
     found = (
-        _nested(owner[~alike], kind[~alike], paragraph[owner[~alike]]),
-        _alternating(owner[alike], kind[alike], line[owner[alike]]),
+        _nested(brackets, kind[~is_alike], paragraphs.searchsorted(brackets)),
+        _alternating(alike, kind[is_alike], lines.searchsorted(alike)),
     )
     opening = np.concatenate([first for first, _ in found])
     closing = np.concatenate([second for _, second in found])
@@ -55,7 +55,7 @@ def pairs(words: Words) -> tuple[Positions, Positions]:
 
 def _candidates(words: Words) -> tuple[Positions, Positions]:
     """Characters of words of punctuation that may open or close, in order, and the words they stand in."""
-    at = np.flatnonzero(_table().take(words.codes, mode="clip"))
+    at = _table().take(words.codes, mode="clip").nonzero()[0]
     owner = words_at(words, at)
     is_mark = ((words.flags[owner] & Flag.PUNCT) != 0) & (at - words.starts[owner] < _LONGEST)
     return at[is_mark], owner[is_mark]
@@ -120,12 +120,12 @@ def _alternating(owner: Positions, kind: Kinds, scope: Positions) -> tuple[Posit
     if not len(owner):
         return owner, owner
     order = np.lexsort((np.arange(len(owner)), kind, scope))
-    same = np.append(False, (kind[order][1:] == kind[order][:-1]) & (scope[order][1:] == scope[order][:-1]))[
-        : len(order)
-    ]
-    first = np.flatnonzero(~same)
-    counts = np.diff(np.append(first, len(order)))
+    kinds, scopes = kind[order], scope[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (kinds[1:] != kinds[:-1]) | (scopes[1:] != scopes[:-1])
+    first = is_first.nonzero()[0]
+    counts = np.diff(first, append=len(order))
     rank = np.arange(len(order)) - np.repeat(first, counts)
     is_even = np.repeat(counts % 2 == 0, counts)
-    left = np.flatnonzero(is_even & (rank % 2 == 0))
+    left = (is_even & (rank % 2 == 0)).nonzero()[0]
     return owner[order[left]], owner[order[left + 1]]

@@ -7,8 +7,11 @@ over the words of the text and looks at that text alone; docs/force-keep.md list
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from compressor.keep_hangul import Hangul
 from compressor.keep_labels import labels
 from compressor.keep_lexicon import lexicon
 from compressor.keep_negation import negations
@@ -22,38 +25,41 @@ from compressor.words import Flag
 def forced(text: str, words: Words, params: CompressionParams) -> Bools:
     """Words that must stay, shape [n]; `words` are those of `text`."""
     kinds = lexicon().classes(words.hashes)
-    mask = identifiers(words) | negations(words, kinds) | labels(words)
+    hangul = Hangul.of(words) if words.has_flags & Flag.HANGUL else None
+    mask = negations(text, words, kinds, hangul)
+    mask |= labels(words)
+    mask[identifiers(text, words)] = True
     if params.force_reserve_digit:
-        mask |= numbers(words, kinds)
+        mask |= numbers(text, words, kinds, hangul)
     for literal in params.force_tokens:
-        mask |= _holding(text, words, literal)
+        if literal == "\n":
+            mask |= words.is_newline
+        elif literal in text:
+            mask |= _holding(text, words, literal)
     return mask
 
 
 def _holding(text: str, words: Words, literal: str) -> Bools:
     """Words that overlap an occurrence of the literal, occurrences read from the left without overlap."""
-    if literal == "\n":
-        return np.asarray((words.flags & Flag.NEWLINE) != 0)
     is_char = len(literal) == 1
-    found = np.flatnonzero(words.codes == ord(literal)) if is_char else list(occurrences(text, literal))
+    found = (words.codes == ord(literal)).nonzero()[0] if is_char else list(occurrences(text, literal))
     starts = np.asarray(found, np.intp)
     return covering(words, starts, starts + len(literal))
 
 
-def identifiers(words: Words) -> Bools:
+def identifiers(text: str, words: Words) -> Positions:
     """CamelCase, snake_case, dotted.names, a::b, --flags, @names, #tags, $variables."""
-    mask = np.zeros(len(words), np.bool_)
     codes = words.codes
-    letters = (words.flags & Flag.HAS_LETTER) != 0
-    mask[words_at(words, _case_humps(codes))] = True
-    mask[words_at(words, np.flatnonzero(codes == ord("_")))] = True
-    mask[words_at(words, _inner_dots(codes))] = True
-    inner = np.flatnonzero((words.flags & Flag.INNER) != 0)
-    first, second = first_codes(words, inner), first_codes(words, inner, 1)
-    is_name = _SIGILS.has(first) | ((first == ord("-")) & (second == ord("-")))
-    is_flag = (first == ord("-")) & (words.ends[inner] - words.starts[inner] == 2)
-    mask[inner[is_name | is_flag]] = True
-    return np.asarray(mask & letters)
+    inside = [_case_humps(codes)]
+    if "_" in text:
+        inside.append((codes == ord("_")).nonzero()[0])
+    inside += _inner_dots(text, codes)
+    inner = (words.flags & Flag.INNER).nonzero()[0]
+    first, second = words.first_codes[inner], first_codes(words, inner, 1)
+    is_dash = first == ord("-")
+    is_name = _SIGILS.has(first) | (is_dash & ((second == ord("-")) | (words.lengths[inner] == 2)))
+    found = np.concatenate((words_at(words, np.concatenate(inside)), inner[is_name]))
+    return np.asarray(found[(words.flags[found] & Flag.HAS_LETTER) != 0])
 
 
 _SIGILS = CharSet("@#$/~.\\")
@@ -61,17 +67,21 @@ _SIGILS = CharSet("@#$/~.\\")
 
 def _case_humps(codes: Codes) -> Positions:
     """A small ASCII letter before a capital one."""
-    small = (codes[:-1] - ord("a")) < 26  # unsigned: what lies below wraps around
-    return np.flatnonzero(small & ((codes[1:] - ord("A")) < 26))
+    capitals = (codes[1:] - ord("A") < 26).nonzero()[0]  # unsigned: what lies below wraps around
+    return np.asarray(capitals[codes[capitals] - ord("a") < 26])
 
 
-def _inner_dots(codes: Codes) -> Positions:
+def _inner_dots(text: str, codes: Codes) -> Iterator[Positions]:
     """A dot or double colon with two ASCII letters before and one after: os.path, std::move."""
-    codes = np.concatenate((codes, np.zeros(2, np.uint32)))
-    lower = codes | 0x20
-    is_letter = (lower - ord("a")) < 26
-    is_colon = codes == ord(":")
-    dots = np.flatnonzero(codes == ord("."))
-    colons = np.flatnonzero(is_colon[:-1] & is_colon[1:])
-    starts, past = np.concatenate((dots, colons)), np.concatenate((dots + 1, colons + 2))
-    return starts[(starts >= 2) & is_letter[starts - 1] & is_letter[starts - 2] & is_letter[past]]
+    for mark in (".", "::"):
+        if mark in text:
+            at = (codes[2 : -len(mark)] == ord(mark[0])).nonzero()[0] + 2
+            past = at + len(mark)
+            is_inner = _is_letter(codes[at - 1]) & _is_letter(codes[at - 2]) & _is_letter(codes[past])
+            if len(mark) == 2:
+                is_inner &= codes[at + 1] == ord(mark[1])
+            yield at[is_inner]
+
+
+def _is_letter(codes: Codes) -> Bools:
+    return np.asarray((codes | 0x20) - ord("a") < 26)

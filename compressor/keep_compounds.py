@@ -8,14 +8,14 @@ import numpy as np
 
 from compressor.chars import hash_spans
 from compressor.keep_lexicon import Kind, lexicon
-from compressor.spans import CharSet, Positions, first_codes, words_at
-from compressor.types import Bools, Hashes, Words
+from compressor.spans import CharSet, Positions, words_at
+from compressor.types import Hashes, Words
 from compressor.word_index import WordIndex
 from compressor.words import Flag
 
 _LONGEST_HEAD = 12
 _TENS = ("", "X", "XX", "XXX", "XL", "L")
-_SINGLE = CharSet("IVX")
+_INITIALS, _SINGLE = CharSet("IVXL"), CharSet("IVX")
 _ONES = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
 _COUNTED = (
     "chapter part article book volume act section phase title appendix annex schedule exhibit table figure"
@@ -24,12 +24,11 @@ _COUNTED = (
 
 def compounds(words: Words) -> Positions:
     """Words that begin with a number word and a hyphen: thirty-six, two-thirds, five-year, vingt-deux."""
-    at = np.flatnonzero(words.codes == ord("-"))
-    if not len(at):
-        return at
-    holders, first = np.unique(words_at(words, at), return_index=True)
-    lengths = at[first] - words.starts[holders]
-    fits = ((words.flags[holders] & Flag.HAS_LETTER) != 0) & (lengths > 1) & (lengths <= _LONGEST_HEAD)
+    at = (words.codes == ord("-")).nonzero()[0]
+    holders = words_at(words, at)
+    lengths = at - words.starts[holders]
+    fits = (lengths > 1) & (lengths <= _LONGEST_HEAD) & ((words.flags[holders] & Flag.HAS_LETTER) != 0)
+    fits[1:] &= holders[1:] != holders[:-1]  # the first hyphen of each
     holders, lengths = holders[fits], lengths[fits]
     if not len(holders):
         return np.asarray(holders)
@@ -46,21 +45,24 @@ def _heads(words: Words, at: Positions, lengths: Positions) -> Hashes:
 
 def romans(words: Words) -> Positions:
     """II to LIX in capitals (World War II), French centuries (XIXe), and I, V, X after what they count."""
-    capital = np.flatnonzero(words.flags & Flag.TITLE)
-    numerals, centuries, counted = _listed()
-    long = capital[_is_upper(words, capital, 1)]
-    is_upper = (words.flags[long] & Flag.UPPER) != 0
-    hashes = words.hashes[long]
-    long = long[(is_upper & numerals.has(hashes)) | centuries.has(hashes)]
-    short = capital[(words.ends[capital] - words.starts[capital] == 1) & (capital > 0)]
-    short = short[_SINGLE.has(first_codes(words, short))]
-    return np.concatenate((long, short[counted.has(words.hashes[short - 1])]))
-
-
-def _is_upper(words: Words, at: Positions, offset: int) -> Bools:
-    return np.asarray(
-        first_codes(words, at, offset) - ord("A") < 26
-    )  # unsigned: what lies below wraps around
+    capital = (words.flags & Flag.TITLE).nonzero()[0]
+    capital = capital[_INITIALS.has(words.first_codes[capital])]
+    is_single = words.lengths[capital] == 1
+    long, short = capital[~is_single], capital[is_single & (capital > 0)]
+    found = []
+    if len(long):
+        numerals, centuries, _ = _listed()
+        long = long[
+            words.codes[words.starts[long] + 1] - ord("A") < 26
+        ]  # unsigned: what lies below wraps around
+        is_upper = (words.flags[long] & Flag.UPPER) != 0
+        hashes = words.hashes[long]
+        found.append(long[(is_upper & numerals.has(hashes)) | centuries.has(hashes)])
+    if len(short):
+        _, _, counted = _listed()
+        short = short[_SINGLE.has(words.first_codes[short])]
+        found.append(short[counted.has(words.hashes[short - 1])])
+    return np.concatenate((capital[:0], *found))
 
 
 @cache

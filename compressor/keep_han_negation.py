@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from compressor.chars import Group
-from compressor.spans import CharSet, Positions, WideText, covering, pair, pairs_of
+from compressor.spans import CharSet, Members, Positions, WideText, covering, pair
 from compressor.types import Bools, Words
 
 _HAN, _KANA, _STEM = CharSet.of(Group.HAN), CharSet.of(Group.HIRAGANA), CharSet.of(Group.HAN, Group.KATAKANA)
@@ -21,20 +21,22 @@ _BEFORE_DONT = CharSet("你您请請们們万萬也都就先还還")
 _AUXILIARIES = CharSet("会會能可以要该該应應得想必须須愿願太再敢肯曾被有是让讓给給把很允许許准一定")
 _COMPLEMENTS = CharSet("到了完下上起见見出住着著懂动動")
 """看不到, 买不起: the verb stands before the negation."""
-_AND_NEXT = pairs_of(
+_AND_NEXT = Members.of_pairs(
     "非常 未来 未來 别人 別人 别的 別の 别墅 别名 別名 不过 不過 不断 不斷 不同 不仅 不僅 不但 "
     "不少 不久 不管 不论 不論 不禁 不由 无论 無論 无数 無数 無數 莫斯 莫名 没收 沒收 无锡 无线 "
     "無線 非洲 否则"
 )
-_AND_LAST = pairs_of("沉没 沉沒 淹没 淹沒 出没 出沒 是非 是否 能否 可否 约莫 約莫 日没 差不 了不 要不 来不")
+_AND_LAST = Members.of_pairs(
+    "沉没 沉沒 淹没 淹沒 出没 出沒 是非 是否 能否 可否 约莫 約莫 日没 差不 了不 要不 来不"
+)
 _HAN_GOVERNED = 2
 _AUXILIARY_REACH = 4
 
 _ENDINGS = tuple(CharSet(char) for char in "なまずぬ")
 _SHI = CharSet("し")
 _NAI = CharSet("いかけく")
-_NOT_NAI = pairs_of("少な 危な 切な 汚な 幼な 斜な")
-_NOT_NAKU = pairs_of("まも 間も ほど さり")
+_NOT_NAI = Members.of_pairs("少な 危な 切な 汚な 幼な 斜な")
+_NOT_NAKU = Members.of_pairs("まも 間も ほど さり")
 _BEFORE_ZU = CharSet("らかさわたがばなせけれえてべめげびきじみりねい")
 _AFTER_ZU = CharSet("にともし、。」）,. \n\0")
 _BEFORE_NU = CharSet("らかさわたがばなれ")
@@ -44,7 +46,7 @@ _TAIL, _TAIL_REACH = CharSet("かっければたでし"), 4
 _KANA_BACK, _STEM_BACK = 6, 6
 """How far back a Japanese ending reaches: verb endings in Hiragana, then the stem."""
 
-_RESTRICTIONS = pairs_of(
+_RESTRICTIONS = Members.of_pairs(
     "だけ のみ 以外 除く 除き 除い 除外 必ず べき 必须 必須 须要 須要 禁止 严禁 嚴禁 只有 只能 "
     "只会 只會 只限 仅限 僅限 仅有 僅有 除非 除了 唯一 务必 務必 不得 限定"
 )
@@ -73,7 +75,7 @@ def _prefixes(text: WideText) -> tuple[Positions, Positions]:
     at = np.union1d(text.where(_DENYING), text.where(_DONT))
     before, here, after = text.at(at - 1), text.at(at), text.at(at + 1)
     is_dont = ~_DONT.has(here) | ~_HAN.has(text.at(at - 1)) | _BEFORE_DONT.has(before)
-    is_word = np.isin(pair(here, after), _AND_NEXT) | np.isin(pair(before, here), _AND_LAST)
+    is_word = _AND_NEXT.has(pair(here, after)) | _AND_LAST.has(pair(before, here))
     is_word &= ~((after == ord("同")) & (text.at(at + 2) == ord("意")))  # 不同 (different), but 不-同意
     is_question = (before == after) & _HAN.has(text.at(at + 1))  # 是不是, 能不能
     at = at[is_dont & ~is_word & ~is_question]
@@ -87,8 +89,8 @@ def _endings(text: WideText) -> tuple[Positions, Positions]:
     """ない, なかった, なければ, なく, なし, ません, ず, ぬ with the verb or noun before them."""
     na, ma, zu, nu = (text.where(char) for char in _ENDINGS)
     second = text.at(na + 1)
-    is_naku = (second == ord("く")) & np.isin(pair(text.at(na - 2), text.at(na - 1)), _NOT_NAKU)
-    is_nai = _NAI.has(second) & ~np.isin(pair(text.at(na - 1), text.at(na)), _NOT_NAI) & ~is_naku
+    is_naku = (second == ord("く")) & _NOT_NAKU.has(pair(text.at(na - 2), text.at(na - 1)))
+    is_nai = _NAI.has(second) & ~_NOT_NAI.has(pair(text.at(na - 1), text.at(na))) & ~is_naku
     is_nashi = (second == ord("し")) & _STEM.has(text.at(na - 1)) & _AFTER_NASHI.has(text.at(na + 2))
     is_masen = (text.at(ma + 1) == ord("せ")) & (text.at(ma + 2) == ord("ん"))
     is_ma_verb = (text.at(zu - 1) == ord("ま")) & _HAN.has(text.at(zu - 2))  # 進まず, but not まず
@@ -107,7 +109,7 @@ def _endings(text: WideText) -> tuple[Positions, Positions]:
 def _restrictions(text: WideText) -> tuple[Positions, Positions]:
     """だけ, 以外, 必须, 只有: kept by themselves; also しか, but not しかし or しかも."""
     at = text.where(_RESTRICTING)
-    at = at[np.isin(pair(text.at(at), text.at(at + 1)), _RESTRICTIONS)]
+    at = at[_RESTRICTIONS.has(pair(text.at(at), text.at(at + 1)))]
     shika = text.where(_SHI)
     follows = text.at(shika + 2)
     shika = shika[(text.at(shika + 1) == ord("か")) & (follows != ord("し")) & (follows != ord("も"))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compressor.spans import CharSet, Positions, WideText, covering, pair, pairs_of
+from compressor.spans import CharSet, Members, Positions, WideText, covering, pair
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -20,7 +20,7 @@ _COUNTS_ONE = CharSet("月日年号號秒元円岁歳章节節条條页頁次枚
 """What makes a number of a lone 一; 个, 般, 点 and 時 do not: 一个, 一般, 一点, 一時."""
 _LEADS = CharSet("第约約")
 _DIGIT_LEADS = CharSet("第约約近超逾达達共计計每毎仅僅满滿负負")
-_LEAD_PAIRS = pairs_of(
+_LEAD_PAIRS = Members.of_pairs(
     "至少 最多 最大 最小 最低 最高 超过 超過 少于 大于 小于 不到 低于 高于 平均 "
     "上午 下午 早上 晚上 凌晨 中午 午前 午後 公元 西元 昭和 平成 令和"
 )
@@ -29,7 +29,7 @@ _REACH = 5
 """Characters of unit a number takes along: 个月以内."""
 
 
-_NOT_NUMERALS = pairs_of("万一 一一 十分")
+_NOT_NUMERALS = Members.of_pairs("万一 一一 十分")
 _MINUTES = CharSet("钟鐘之間间")
 """After 十分 these show that ten minutes (or a fraction) are meant, not "very"."""
 
@@ -52,10 +52,10 @@ def _numerals(text: WideText) -> tuple[Positions, Positions]:
     is_unit = np.where(is_single & (first == ord("一")), _COUNTS_ONE.has(after), _UNITS.has(after))
     is_minutes = _MINUTES.has(text.at(ends + 1))
     outer = pair(first, np.where(is_single, after, text.at(ends - 1)))
-    is_word = (ends - starts <= 2) & np.isin(outer, _NOT_NUMERALS) & ~is_minutes
+    is_word = (ends - starts <= 2) & _NOT_NUMERALS.has(outer) & ~is_minutes
     is_number = (~is_single | is_unit | _LEADS.has(before)) & ~is_word
     starts, ends = starts[is_number], ends[is_number]
-    has_pair = np.isin(pair(text.at(starts - 2), text.at(starts - 1)), _LEAD_PAIRS)
+    has_pair = _LEAD_PAIRS.has(pair(text.at(starts - 2), text.at(starts - 1)))
     lead = np.where(has_pair, 2, _LEADS.has(text.at(starts - 1)))
     return starts - lead, _stretched(text, ends, _UNITS)
 
@@ -72,12 +72,12 @@ def _stretched(text: WideText, ends: Positions, units: CharSet) -> Positions:
 
 def _after_digits(words: Words, text: WideText) -> tuple[Positions, Positions]:
     """From the label before each word with a digit to the end of its Han unit, one space allowed between."""
-    digits = np.flatnonzero(words.flags & Flag.HAS_DIGIT)
+    digits = (words.flags & Flag.HAS_DIGIT).nonzero()[0]
     starts, ends = words.starts[digits].astype(np.intp), words.ends[digits].astype(np.intp)
     spaced = ends + (text.at(ends) == ord(" "))
     stretched = _stretched(text, spaced, _AFTER_DIGIT)
     ends = np.where(stretched > spaced, stretched, ends)
     gap = starts - (text.at(starts - 1) == ord(" "))
-    has_pair = np.isin(pair(text.at(gap - 2), text.at(gap - 1)), _LEAD_PAIRS)
+    has_pair = _LEAD_PAIRS.has(pair(text.at(gap - 2), text.at(gap - 1)))
     lead = np.where(has_pair, 2, _DIGIT_LEADS.has(text.at(gap - 1)))
     return np.where(lead > 0, gap - lead, starts), ends

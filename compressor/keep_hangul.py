@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
 
-from compressor.chars import BASE, hash_word, hash_words
-from compressor.spans import CharSet, Positions, first_codes, last_codes, words_at
-from compressor.types import Bools, Hashes, Words
+from compressor.chars import hash_word, hash_words
+from compressor.spans import CharSet, Members, Positions, first_codes, last_codes, pair, words_at
+from compressor.types import Bools, Codes, Hashes, Ints, Words
+from compressor.words import Flag
 
 
-def _hashes(words: str) -> Hashes:
+def _hashes(words: str) -> Members:
     """Hashes of a list separated by spaces."""
-    return hash_words(words.split())
+    return Members(hash_words(words.split()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hangul:
+    """The words of a text that hold Hangul, and their syllables: first and second, last and last but one."""
+
+    words: Words
+    at: Positions
+    lengths: Ints
+    first: Codes
+    second: Codes
+    """U+0000 where there is none."""
+    pairs: Hashes
+    """`pair` of the first two."""
+    last: Codes
+    last_but_one: Codes
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, words: Words) -> Hangul:
+        """The Hangul of a text."""
+        at = (words.flags & Flag.HANGUL).nonzero()[0]
+        first, second = words.first_codes[at], first_codes(words, at, 1)
+        last, last_but_one = last_codes(words, at), last_codes(words, at, 1)
+        return cls(
+            words,
+            at,
+            words.lengths[at],
+            first,
+            second,
+            pair(first, second),
+            last,
+            last_but_one,
+            words.hashes[at],
+        )
 
 
 _COUNTERS = CharSet(
     "명개번살시분초일월년원조억만천백주달대권장병잔배곳건회차호층평도점위인칸쪽석척채통편톤엔퍼센%"
 )
 _AFTER_COUNTER = CharSet("\0이가은는을를의에도만로으과와씩째간당정쯤까부마여대짜분차권원말초중경후전")
-_LONG_COUNTERS = _hashes(  # the first two syllables: 퍼센(트), 킬로(미터)
+_LONG_COUNTERS = Members.of_pairs(  # the first two syllables: 퍼센(트), 킬로(미터)
     "가지 마리 시간 달러 퍼센 프로 유로 킬로 미터 그램 밀리 리터 이상 이하 미만 초과 이내 정도 가량 사람 "
     "차례 그루 켤레 학년 개월 주년 포인 센티 헥타 바이 토큰 와트 분기 세기 페이 여명 여개 단계"
 )
 _NATIVE, _NATIVE_COUNTERS = CharSet("한두세네열"), CharSet("명번살개시")
-_NOT_NATIVE = _hashes("한번 한시 세시")
+_NOT_NATIVE = Members.of_pairs("한번 한시 세시")
 _SINO, _SCALE = CharSet("일이삼사오육륙칠팔구십백천만억"), CharSet("십백천만억")
 _AFTER_SINO, _AFTER_SCALE = CharSet("원년명개번살여대건달만억조월분시의에\0"), CharSet("원년명개살")
 _NOT_SINO = _hashes("이만 일만 천만에 구만")
@@ -37,8 +74,8 @@ _BECOMES = CharSet("되돼된됩됐될됨")
 _BEFORE_NO_MOT = CharSet("잘연")
 _AN, _MOT = hash_word("안"), hash_word("못")
 _ADVERBS = _hashes("안 못")
-_DENYING_NOUNS = _hashes("금지 불가 제외 불허 부재 무관")
-_RESTRICTING = _hashes("반드 절대 오직 오로 필수 의무 예외 이외 외에")
+_DENYING_NOUNS = Members.of_pairs("금지 불가 제외 불허 부재 무관")
+_RESTRICTING = Members.of_pairs("반드 절대 오직 오로 필수 의무 예외 이외 외에")
 _BEFORE_YA = CharSet("해여돼어아워와져켜")
 """해야, 하여야, 되어야: the ending of duty."""
 _NOT_ONLY = CharSet("지백천십수몇조억랜")
@@ -46,31 +83,19 @@ _NOT_ONLY = CharSet("지백천십수몇조억랜")
 _NOT_ONLY_WORDS = _hashes("다만 이만 그만 저만 얼마만 불만 비만 낭만 대만 자만 충만 원만")
 
 
-def _prefix_hashes(words: Words, at: Positions, n: int) -> NDArray[np.uint64]:
-    """Hash of the first `n` characters of each word, as `hash_words` has it; Hangul does not fold."""
-    total = np.zeros(len(at), np.uint64)
-    power = 1
-    for i in range(n):
-        power = power * BASE % 2**64
-        total += first_codes(words, at, i).astype(np.uint64) * np.uint64(power)
-    return total
-
-
-def is_counter(words: Words, at: Positions) -> Bools:
+def is_counter(hangul: Hangul) -> Bools:
     """Counters, particles attached: 명이, 원을, 시간에; longer words only begin like one."""
-    is_short = (words.ends[at] - words.starts[at] <= 3) & _AFTER_COUNTER.has(first_codes(words, at, 1))
-    is_long = np.isin(_prefix_hashes(words, at, 2), _LONG_COUNTERS)
-    return np.asarray((is_short & _COUNTERS.has(first_codes(words, at))) | is_long)
+    is_short = (hangul.lengths <= 3) & _COUNTERS.has(hangul.first) & _AFTER_COUNTER.has(hangul.second)
+    return is_short | _LONG_COUNTERS.has(hangul.pairs)
 
 
-def is_numeral(words: Words, at: Positions) -> Bools:
+def is_numeral(hangul: Hangul) -> Bools:
     """Numerals with what they count in one word: 세명, 삼백만, 십년."""
-    pairs = _prefix_hashes(words, at, 2)
-    native = _NATIVE.has(first_codes(words, at)) & _NATIVE_COUNTERS.has(first_codes(words, at, 1))
-    native &= ~np.isin(pairs, _NOT_NATIVE)
-    sino = np.flatnonzero(_SINO.has(first_codes(words, at)))
-    mask = native
-    mask[sino] |= _is_sino(words, at[sino]) & ~np.isin(words.hashes[at[sino]], _NOT_SINO)
+    mask = _NATIVE.has(hangul.first) & _NATIVE_COUNTERS.has(hangul.second)
+    mask &= ~_NOT_NATIVE.has(hangul.pairs)
+    sino = _SINO.has(hangul.first).nonzero()[0]
+    if len(sino):
+        mask[sino] |= _is_sino(hangul.words, hangul.at[sino]) & ~_NOT_SINO.has(hangul.hashes[sino])
     return mask
 
 
@@ -82,65 +107,67 @@ def _is_sino(words: Words, at: Positions) -> Bools:
     for i in range(_LONGEST_NUMERAL):
         codes = first_codes(words, at, i)
         in_run &= _SINO.has(codes)
+        if not in_run.any():
+            break
         length += in_run
         has_scale |= in_run & _SCALE.has(codes) & (i > 0)
     position = words.starts[at] + length
     inside = position < words.ends[at]
     after = np.where(inside, words.codes[np.minimum(position, len(words.codes) - 1)], np.uint32(0))
     is_long = (length >= 2) & has_scale & _AFTER_SINO.has(after)
-    is_scale = (length == 1) & _SCALE.has(first_codes(words, at)) & _AFTER_SCALE.has(after)
-    return np.asarray(is_long | (is_scale & (words.ends[at] - words.starts[at] <= 4)))
+    is_scale = (length == 1) & _SCALE.has(words.first_codes[at]) & _AFTER_SCALE.has(after)
+    return np.asarray(is_long | (is_scale & (words.lengths[at] <= 4)))
 
 
-def negations_after(words: Words, hangul: Positions) -> Positions:
+def negations_after(text: str, hangul: Hangul) -> Positions:
     """Words that deny what stands before them: 않았다, 없이, 못한, 아니다, 말고, 금지."""
-    found = [_denying(words), _is_not(words), _prefixed(words, hangul, _DENYING_NOUNS)]
-    after_ji = hangul[last_codes(words, np.maximum(hangul - 1, 0)) == ord("지")]
-    first, second = first_codes(words, after_ji), first_codes(words, after_ji, 1)
-    is_dont = (first == ord("말")) | ((first == ord("마")) & _AFTER_MA.has(second))
-    found.append(after_ji[is_dont])
-    first, second = first_codes(words, hangul), first_codes(words, hangul, 1)
-    found.append(hangul[(first == ord("안")) & _AFTER_AN.has(second)])
-    bare = hangul[words.hashes[hangul] == _AN]
-    following = np.minimum(bare + 1, len(words) - 1)
-    found.append(bare[_BECOMES.has(first_codes(words, following))])  # 하면 안 된다 governs both ways
+    words, at = hangul.words, hangul.at
+    found = [*_denying(text, words), at[_DENYING_NOUNS.has(hangul.pairs)]]
+    is_dont = (hangul.first == ord("말")) | ((hangul.first == ord("마")) & _AFTER_MA.has(hangul.second))
+    dont = at[is_dont]
+    found.append(dont[last_codes(words, np.maximum(dont - 1, 0)) == ord("지")])
+    is_an = hangul.first == ord("안")
+    if is_an.any():
+        found.append(at[is_an & _AFTER_AN.has(hangul.second)])
+        bare = at[is_an & (hangul.hashes == _AN)]
+        following = np.minimum(bare + 1, len(words) - 1)
+        found.append(bare[_BECOMES.has(words.first_codes[following])])  # 하면 안 된다 governs both ways
     return np.unique(np.concatenate(found))
 
 
-def negations_before(words: Words, hangul: Positions) -> Positions:
+def negations_before(hangul: Hangul) -> Positions:
     """Adverbs that deny what follows: 안 갔다, 못 갔다."""
-    return hangul[np.isin(words.hashes[hangul], _ADVERBS)]
+    return hangul.at[_ADVERBS.has(hangul.hashes)]
 
 
-def restrictions(words: Words, hangul: Positions) -> Positions:
+def restrictions(text: str, hangul: Hangul) -> Positions:
     """Words kept by themselves: 만 and 뿐 attached (학생만, 것뿐이다), 반드시, 해야 한다."""
-    last, before = last_codes(words, hangul), last_codes(words, hangul, 1)
+    last, before = hangul.last, hangul.last_but_one
     only = (last == ord("만")) & (before != 0) & ~_NOT_ONLY.has(before)
-    only &= ~np.isin(words.hashes[hangul], _NOT_ONLY_WORDS)
+    only &= ~_NOT_ONLY_WORDS.has(hangul.hashes)
     must = (last == ord("야")) & _BEFORE_YA.has(before)
-    duty = hangul[only | must]
-    return np.concatenate((duty, _containing(words, "뿐"), _prefixed(words, hangul, _RESTRICTING)))
+    duty = hangul.at[only | must | _RESTRICTING.has(hangul.pairs)]
+    return np.concatenate((duty, _containing(text, hangul.words, "뿐")))
 
 
-def _containing(words: Words, char: str) -> Positions:
-    return words_at(words, np.flatnonzero(words.codes == ord(char)))
+def _containing(text: str, words: Words, char: str) -> Positions:
+    return words_at(words, _positions(text, words, char))
 
 
-def _prefixed(words: Words, hangul: Positions, prefixes: NDArray[np.uint64]) -> Positions:
-    """Words whose first two syllables are one of the prefixes."""
-    return hangul[np.isin(_prefix_hashes(words, hangul, 2), prefixes)]
+def _positions(text: str, words: Words, char: str) -> Positions:
+    return (words.codes == ord(char)).nonzero()[0] if char in text else np.empty(0, np.intp)
 
 
-def _denying(words: Words) -> Positions:
-    """Words with 않, 없, 못: 않았다, 없이, 못한다; not 잘못 (a fault) nor 연못 (a pond)."""
-    mot = np.flatnonzero(words.codes == ord("못"))
+def _denying(text: str, words: Words) -> tuple[Positions, ...]:
+    """Words with 않, 없, 못: 않았다, 없이, 못한다, not 잘못 (a fault) nor 연못 (a pond).
+
+    And words with forms of 아니다: 아닌, 아닙니다, 것이아니라.
+    """
+    mot = _positions(text, words, "못")
     mot = mot[~_BEFORE_NO_MOT.has(words.codes[np.maximum(mot - 1, 0)])]
     bare = words_at(words, mot)
     bare = bare[words.hashes[bare] != _MOT]
-    return np.concatenate((_containing(words, "않"), _containing(words, "없"), bare))
-
-
-def _is_not(words: Words) -> Positions:
-    """Forms of 아니다, also attached: 아닌, 아닙니다, 것이아니라."""
-    at = np.flatnonzero(words.codes[:-1] == ord("아"))
-    return words_at(words, at[_AFTER_A.has(words.codes[at + 1])])
+    a = _positions(text, words, "아")
+    a = a[a < len(words.codes) - 1]
+    a = words_at(words, a[_AFTER_A.has(words.codes[a + 1])])
+    return bare, a, _containing(text, words, "않"), _containing(text, words, "없")

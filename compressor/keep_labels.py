@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from compressor.spans import CharSet, Positions
+from compressor.spans import CharSet, Positions, fill
 from compressor.types import Bools, Words
 from compressor.word_index import WordIndex
 from compressor.words import Flag
@@ -31,29 +31,38 @@ _ROLES = """
 
 def labels(words: Words) -> Bools:
     """Words of labels, their colons with them, shape [n]."""
-    is_label = np.zeros(len(words), np.bool_)
-    is_punct = (words.flags & Flag.PUNCT) != 0
-    is_newline = (words.flags & Flag.NEWLINE) != 0
-    is_colon = is_punct & _COLONS.has(words.codes[words.starts])
-    colons = np.append(np.flatnonzero(is_colon), len(words))
+    n = len(words)
+    is_label = np.zeros(n, np.bool_)
+    puncts = words.puncts
+    is_colon = _COLONS.has(words.first_codes[puncts])
+    colons = _ended(puncts[is_colon], n)
     if len(colons) == 1:
         return is_label
-    begins = np.append(0, np.flatnonzero(is_newline) + 1)
-    begins = begins[begins < len(words)]
-    in_line = np.cumsum(is_newline)
+    begins = np.empty(len(words.newlines) + 1, np.intp)
+    begins[0], begins[1:] = 0, words.newlines + 1
+    if begins[-1] == n:
+        begins = begins[:-1]
+    in_line = words.is_newline.cumsum()
     begins = _past_stamp(words, begins, in_line)
+    is_mark = words.is_punct.copy()
+    is_mark[colons[:-1]] = False
     for _ in range(_MOST_MARKS):
-        begins = np.minimum(begins + (is_punct & ~is_colon)[begins], len(words) - 1)
-    ends = colons[np.searchsorted(colons, begins)]
-    fits = (ends < len(words)) & (ends > begins) & (ends - begins <= MAX_WORDS)
+        begins = np.minimum(begins + is_mark[begins], n - 1)
+    ends = colons[colons.searchsorted(begins)]
+    fits = (ends < n) & (ends > begins) & (ends - begins <= MAX_WORDS)
+    begins, ends = begins[fits], ends[fits]
+    fits = (in_line[begins] == in_line[ends]) & (words.ends[ends] - words.starts[begins] <= MAX_CHARACTERS)
     begins, ends = begins[fits], ends[fits]
     is_named = (words.flags[begins] & _FIRST) != 0
     is_named |= (ends == begins + 1) & _roles().has(words.hashes[begins])
-    fits = (in_line[begins] == in_line[ends]) & is_named
-    fits &= words.ends[ends] - words.starts[begins] <= MAX_CHARACTERS
-    for begin, end in zip(begins[fits].tolist(), ends[fits].tolist(), strict=True):
-        is_label[begin : end + 1] = True
-    return is_label
+    return fill(n, begins[is_named], ends[is_named] + 1)
+
+
+def _ended(places: Positions, end: int) -> Positions:
+    """The places, and the end after them."""
+    ended = np.empty(len(places) + 1, np.intp)
+    ended[:-1], ended[-1] = places, end
+    return ended
 
 
 @cache
@@ -63,10 +72,12 @@ def _roles() -> WordIndex:
 
 def _past_stamp(words: Words, begins: Positions, in_line: Positions) -> Positions:
     """The word after the brackets each line begins with, if it does."""
-    closing = (words.codes[words.starts] == ord("]")) & (words.ends - words.starts == 1)
-    closers = np.append(np.flatnonzero(closing), len(words))
-    ends = closers[np.searchsorted(closers, begins)]
+    is_stamp = words.first_codes[begins] == ord("[")
+    if not is_stamp.any():
+        return begins
+    closing = words.puncts[words.first_codes[words.puncts] == ord("]")]
+    closers = _ended(closing[words.lengths[closing] == 1], len(words))
+    ends = closers[closers.searchsorted(begins)]
     past = np.minimum(ends + 1, len(words) - 1)
-    is_stamp = (words.codes[words.starts[begins]] == ord("[")) & (ends - begins <= _LONGEST_STAMP)
-    is_stamp &= in_line[begins] == in_line[past]
+    is_stamp &= (ends - begins <= _LONGEST_STAMP) & (in_line[begins] == in_line[past])
     return np.where(is_stamp, past, begins)

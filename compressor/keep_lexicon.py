@@ -15,9 +15,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.spans import Positions
 from compressor.types import Bools, Hashes
-from compressor.word_index import WordIndex
+from compressor.word_index import Rows, WordIndex
 
 LANGUAGES = ("en", "de", "fr", "es", "pt", "ko")
 _ANY = "*"
@@ -91,7 +90,7 @@ class Lexicon:
             bits = self.known[present.tobytes()] = self._bits_in(present)
         return bits[rows]
 
-    def _present(self, rows: Positions) -> Bools:
+    def _present(self, rows: Rows) -> Bools:
         """Which languages the words found speak for, shape [languages]; all when there is no evidence."""
         spoken = self.speaks_for[rows[rows >= 0]]
         counts = np.bincount(spoken, minlength=len(LANGUAGES) + 1)[: len(LANGUAGES)]

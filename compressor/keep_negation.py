@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from compressor.keep_han_negation import han_negations
-from compressor.keep_hangul import negations_after, negations_before, restrictions
+from compressor.keep_hangul import Hangul, negations_after, negations_before, restrictions
 from compressor.keep_lexicon import Kind, Kinds
 from compressor.spans import Positions, fill, first_codes, last_codes, words_at
 from compressor.types import Bools, Words
@@ -22,41 +22,45 @@ _SECOND_REACH = 5
 """How far the second half of a French negation may stand."""
 
 
-def negations(words: Words, kinds: Kinds) -> Bools:
-    """Negations, exceptions and modals of duty, with the words they govern."""
-    is_function = (kinds & (Kind.FUNCTION | Kind.SECOND)) != 0
-    clause = _Clauses(words, is_function)
-    is_negation = (kinds & Kind.NEGATION) != 0
-    is_negation[_contractions(words)] = True
-    forward = np.flatnonzero(is_negation)
+def negations(text: str, words: Words, kinds: Kinds, hangul: Hangul | None) -> Bools:
+    """Negations, exceptions and modals of duty, with the words they govern; `words` are those of `text`."""
+    mask = np.asarray(kinds & Kind.EXCEPTION != 0)
+    clause = _Clauses(words, kinds)
+    is_negation = kinds & Kind.NEGATION
+    is_negation[_contractions(text, words)] = Kind.NEGATION
+    forward = is_negation.nonzero()[0]
     forward = forward[~_is_label(words, forward)]
-    mask = (kinds & Kind.EXCEPTION) != 0
-    if (words.flags & Flag.HANGUL).any():
-        hangul = np.flatnonzero(words.flags & Flag.HANGUL)
-        mask[restrictions(words, hangul)] = True
-        forward = np.union1d(forward, negations_before(words, hangul))
-        mask |= clause.governed_before(negations_after(words, hangul))
-    mask |= clause.governed(forward)
-    if (kinds & Kind.SECOND).any():
-        mask |= clause.up_to_second(forward, (kinds & Kind.SECOND) != 0)
-    if (words.flags & Flag.CJK).any():
+    if hangul is not None:
+        mask[restrictions(text, hangul)] = True
+        forward = np.union1d(forward, negations_before(hangul))
+        mask |= clause.governed_before(negations_after(text, hangul))
+    if len(forward):
+        mask |= clause.governed(forward)
+        seconds = (kinds & Kind.SECOND).nonzero()[0]
+        if len(seconds):
+            mask |= clause.up_to_second(forward, seconds)
+    if words.has_flags & Flag.CJK:
         mask |= han_negations(words)
-    return np.asarray(mask)
+    return mask
+
+
+_NOWHERE = np.empty(0, np.intp)
 
 
 def _is_label(words: Words, at: Positions) -> Bools:
     """No. 5 is no denial."""
     dot, number = (np.minimum(at + i, len(words) - 1) for i in (1, 2))
-    is_dot = words.codes[words.starts[dot]] == ord(".")
+    is_dot = words.first_codes[dot] == ord(".")
     return np.asarray(is_dot & ((words.flags[number] & Flag.HAS_DIGIT) != 0))
 
 
-def _contractions(words: Words) -> Positions:
+def _contractions(text: str, words: Words) -> Positions:
     """Words that end in n't, and words that begin with n' (n'est)."""
-    at = words_at(words, np.flatnonzero(_is_one_of(words.codes, "'’")))
+    marks = [(words.codes == ord(mark)).nonzero()[0] for mark in "'’" if mark in text]
+    if not marks:
+        return _NOWHERE
+    at = words_at(words, np.concatenate(marks))
     at = np.asarray(at[(words.flags[at] & Flag.INNER) != 0])
-    if not len(at):
-        return at
     tails = [last_codes(words, at, i) for i in range(3)]
     is_not = _is_one_of(tails[0], "tT") & _is_one_of(tails[1], "'’") & _is_one_of(tails[2], "nN")
     heads = [first_codes(words, at, i) for i in range(3)]
@@ -69,42 +73,64 @@ def _is_one_of(codes: np.ndarray[tuple[int], np.dtype[np.uint32]], chars: str) -
 
 
 class _Clauses:
-    """Walks from a word to its neighbours within the clause; the ends of the text end it too."""
+    """Finds the neighbours of a word within its clause; the ends of the text end it too."""
 
-    def __init__(self, words: Words, is_function: Bools) -> None:
-        stops = ((words.flags & (Flag.PUNCT | Flag.NEWLINE)) != 0) & ~is_function
-        room = np.ones(_SECOND_REACH, np.bool_)
-        self._n = len(words)
-        self._stops = np.concatenate((stops, room))  # negative indices and those past the end meet the room
-        self._content = np.concatenate((~is_function & ~stops, ~room))
+    def __init__(self, words: Words, kinds: Kinds) -> None:
+        n = len(words)
+        is_other = (kinds & (Kind.FUNCTION | Kind.SECOND)) == 0
+        self._n = n
+        # what frames the contents lies beyond what frames the stops
+        self._contents = _framed(-2, (words.is_ink & is_other).nonzero()[0], n + 1)
+        self._stops = _framed(-1, (~words.is_ink & is_other).nonzero()[0], n)
 
     def governed(self, at: Positions) -> Bools:
         """The words `at` through what they govern: forward, else backward."""
-        ahead = self._distance(at, self._content, _REACH, 1)
-        behind = np.where(ahead == 0, self._distance(at, self._content, _REACH, -1), 0)
-        is_bare = (ahead == 0) & (behind == 0)
-        ahead += is_bare & ~self._stops[at + 1]  # not all of them: at least the word after
-        behind += is_bare & (ahead == 0) & ~self._stops[at - 1]  # he did not: or else the word before
+        ahead, behind = self._ahead(at, self._contents, _REACH), np.zeros_like(at)
+        lost = (ahead == 0).nonzero()[0]
+        if len(lost):
+            behind[lost] = self._behind(at[lost])
+            bare = lost[behind[lost] == 0]
+            ahead[bare] = _next(self._stops, at[bare]) > at[bare] + 1  # not all of them: the word after
+            bare = bare[ahead[bare] == 0]
+            behind[bare] = _last(self._stops, at[bare]) < at[bare] - 1  # he did not: or else the word before
         return fill(self._n, at - behind, at + ahead + 1)
 
     def governed_before(self, at: Positions) -> Bools:
         """The words `at` and what they govern before them."""
-        return fill(self._n, at - self._distance(at, self._content, _REACH, -1), at + 1)
+        return fill(self._n, at - self._behind(at), at + 1)
 
-    def up_to_second(self, at: Positions, is_second: Bools) -> Bools:
+    def up_to_second(self, at: Positions, seconds: Positions) -> Bools:
         """ne … pas: everything between, where the second half follows in the clause."""
-        seconds = np.concatenate((is_second, np.zeros(_SECOND_REACH, np.bool_)))
-        distance = self._distance(at, seconds, _SECOND_REACH, 1)
+        distance = self._ahead(at, _framed(-2, seconds, self._n + 1), _SECOND_REACH)
         return fill(self._n, at, np.where(distance > 0, at + distance + 1, at))
 
-    def _distance(self, at: Positions, wanted: Bools, reach: int, direction: int) -> Positions:
-        """Steps from each word to the first wanted one within reach and clause; 0 where there is none."""
-        distance = np.zeros(len(at), np.intp)
-        is_open = np.ones(len(at), np.bool_)
-        for step in range(1, reach + 1):
-            place = at + direction * step
-            is_open &= ~self._stops[place]
-            found = is_open & wanted[place]
-            distance[found] = step
-            is_open &= ~found
+    def _ahead(self, at: Positions, wanted: Positions, reach: int) -> Positions:
+        """Steps from each word to the next wanted one within reach and clause; 0 where there is none."""
+        found = _next(wanted, at)
+        distance = found - at
+        distance[(distance > reach) | (found > _next(self._stops, at))] = 0
         return distance
+
+    def _behind(self, at: Positions) -> Positions:
+        """Steps back from each word to the last content word within reach and clause; 0 for none."""
+        found = _last(self._contents, at)
+        distance = at - found
+        distance[(distance > _REACH) | (found < _last(self._stops, at))] = 0
+        return distance
+
+
+def _framed(before: int, places: Positions, after: int) -> Positions:
+    """Places in order, with one before and one after them all."""
+    framed = np.empty(len(places) + 2, np.intp)
+    framed[0], framed[1:-1], framed[-1] = before, places, after
+    return framed
+
+
+def _next(places: Positions, at: Positions) -> Positions:
+    """The first place after each position."""
+    return places[places.searchsorted(at, side="right")]
+
+
+def _last(places: Positions, at: Positions) -> Positions:
+    """The last place before each position."""
+    return places[places.searchsorted(at) - 1]

@@ -11,9 +11,9 @@ import numpy as np
 
 from compressor.keep_compounds import compounds, romans
 from compressor.keep_han_numbers import han_numbers
-from compressor.keep_hangul import is_counter, is_numeral
+from compressor.keep_hangul import Hangul, is_counter, is_numeral
 from compressor.keep_lexicon import Kind, Kinds
-from compressor.spans import CharSet, Positions, first_codes, last_codes
+from compressor.spans import CharSet, Positions
 from compressor.types import Bools, Words
 from compressor.words import Flag
 
@@ -28,73 +28,80 @@ _LONGEST_PART = 4
 """Characters of capitals inside an account number (GB29 NWBK 6016), and between brackets: 2(b)(iii)."""
 
 
-def numbers(words: Words, kinds: Kinds) -> Bools:
-    """Words that are part of a number."""
-    number = ((words.flags & Flag.HAS_DIGIT) != 0) | ((kinds & Kind.NUMBER) != 0)
-    is_after = (kinds & (Kind.AFTER | Kind.MONTH)) != 0
-    is_before = (kinds & (Kind.BEFORE | Kind.MONTH)) != 0
-    puncts = np.flatnonzero(words.flags & Flag.PUNCT)
-    is_after[puncts] |= _PUNCT_AFTER.has(first_codes(words, puncts))  # a run of them may end a clause: "5 %,"
-    is_before[puncts] |= _PUNCT_BEFORE.has(last_codes(words, puncts))
-    hangul = np.flatnonzero(words.flags & Flag.HANGUL)
-    if len(hangul):
-        is_after[hangul] |= is_counter(words, hangul)
-        number[hangul] |= is_numeral(words, hangul)
-    if (words.flags & Flag.CJK).any():
+def numbers(text: str, words: Words, kinds: Kinds, hangul: Hangul | None) -> Bools:
+    """Words that are part of a number; `words` are those of `text`."""
+    number = np.asarray((words.flags & Flag.HAS_DIGIT) | (kinds & Kind.NUMBER) != 0)
+    is_after = np.asarray(kinds & (Kind.AFTER | Kind.MONTH) != 0)
+    is_before = np.asarray(kinds & (Kind.BEFORE | Kind.MONTH) != 0)
+    puncts = words.puncts
+    is_after[puncts] |= _PUNCT_AFTER.has(words.first_codes[puncts])  # a run may end a clause: "5 %,"
+    is_before[puncts] |= _PUNCT_BEFORE.has(words.codes[words.ends[puncts] - 1])
+    if hangul is not None:
+        is_after[hangul.at] |= is_counter(hangul)
+        number[hangul.at] |= is_numeral(hangul)
+    if words.has_flags & Flag.CJK:
         number |= han_numbers(words)
-    ones = np.flatnonzero(kinds[:-1] & Kind.ONE)
-    number[ones] |= number[ones + 1] | is_after[ones + 1]
-    number[compounds(words)] = True
+    ones = (kinds[:-1] & Kind.ONE).nonzero()[0]
+    if len(ones):
+        number[ones] |= number[ones + 1] | is_after[ones + 1]
+    if "-" in text:
+        number[compounds(words)] = True
     number[romans(words)] = True
-    if not number.any():
-        return np.asarray(number)
-    return _Growth(words, kinds, is_before, is_after).grown(number)
+    if number.any():
+        _Growth(text, words, kinds, is_before, is_after).grow(number)
+    return number
 
 
 class _Growth:
-    """Takes words along, a step at a time. Arrays have a last place, no word, that index -1 and n meet."""
+    """Takes words along, a step at a time. Masks have a last place, no word, that index -1 and n meet."""
 
-    def __init__(self, words: Words, kinds: Kinds, is_before: Bools, is_after: Bools) -> None:
-        puncts = np.flatnonzero(((words.flags & Flag.PUNCT) != 0) & (words.ends - words.starts == 1))
-        dots = puncts[words.codes[words.starts[puncts]] == ord(".")]
-        self._after, self._before = np.flatnonzero(is_after), np.flatnonzero(is_before)
-        self._puncts, self._between = puncts, np.flatnonzero(kinds & Kind.BETWEEN)
-        self._links = np.flatnonzero(kinds & Kind.LINK)
-        self._is_after, self._is_before = np.append(is_after, False), np.append(is_before, False)
-        self._is_month = np.append((kinds & Kind.MONTH) != 0, False)
-        is_name = np.append((words.flags & Flag.HAS_LETTER) != 0, False)
-        self._is_linked = self._is_after & is_name
+    def __init__(self, text: str, words: Words, kinds: Kinds, is_before: Bools, is_after: Bools) -> None:
+        puncts = words.puncts
+        puncts = puncts[words.lengths[puncts] == 1]
+        dots = puncts[words.first_codes[puncts] == ord(".")]
+        self._after, self._before, self._puncts = is_after.nonzero()[0], is_before.nonzero()[0], puncts
+        self._between, self._links = (kinds & Kind.BETWEEN).nonzero()[0], (kinds & Kind.LINK).nonzero()[0]
+        self._is_after, self._is_before = _with_room(is_after), _with_room(is_before)
         self._dots = dots[self._is_before[dots - 1]]
-        lengths, is_glued = words.ends - words.starts, np.append(_is_glued(words), False)
-        upper = np.flatnonzero(words.flags & Flag.UPPER)
-        self._groups = upper[lengths[upper] <= _LONGEST_PART]
-        breaks = np.flatnonzero(words.flags & Flag.NEWLINE)
-        breaks = breaks[breaks > 0] - 1
-        self._splits = breaks[is_glued[breaks] & _SPLITTING.has(first_codes(words, breaks))]
-        self._opening = _bracketed(words, is_glued)
+        if len(self._links):
+            self._is_month = _with_room(np.asarray(kinds & Kind.MONTH != 0))
+            self._is_linked = _with_room(is_after & ((words.flags & Flag.HAS_LETTER) != 0))
+        upper = (words.flags & Flag.UPPER).nonzero()[0]
+        self._groups = upper[words.lengths[upper] <= _LONGEST_PART]
+        breaks = words.newlines
+        breaks = breaks[breaks > 1] - 1
+        breaks = breaks[_SPLITTING.has(words.first_codes[breaks])]
+        self._splits = breaks[~words.has_gap[breaks]]
+        self._opening = _bracketed(words) if "(" in text else breaks[:0]
 
-    def grown(self, number: Bools) -> Bools:
-        """The numbers with what belongs to them on either side."""
-        number = np.append(number, False)
+    def grow(self, number: Bools) -> None:
+        """Add what belongs to the numbers on either side."""
+        grown = _with_room(number)
         n_before = -1
         for _ in range(_REACH):
-            n_numbers = int(np.count_nonzero(number))
+            n_numbers = int(np.count_nonzero(grown))
             if n_numbers == n_before:
                 break
             n_before = n_numbers
-            number[self._after[number[self._after - 1]]] = True
-            number[self._before[number[self._before + 1]]] = True
-            number[self._puncts[number[self._puncts - 1] & number[self._puncts + 1]]] = True
+            self._step(grown)
+        number[:] = grown[:-1]
+
+    def _step(self, number: Bools) -> None:
+        number[self._after[number[self._after - 1]]] = True
+        number[self._before[number[self._before + 1]]] = True
+        _fill_between(number, self._puncts, 1)
+        if len(self._between):
             right = self._between + 1
             number[self._between[number[right - 2] & (number[right] | self._is_after[right])]] = True
-            number[self._groups[number[self._groups - 1] & number[self._groups + 1]]] = True
-            number[self._splits[number[self._splits - 1] & number[self._splits + 2]]] = True
+        _fill_between(number, self._groups, 1)
+        _fill_between(number, self._splits, 2)
+        if len(self._opening):
             parts = self._opening[number[self._opening - 1] | number[self._opening]]
             number[parts] = number[parts + 1] = number[parts + 2] = True
+        if len(self._dots):
             self._label(number)
-            if len(self._links):
-                self._link(number)
-        return np.asarray(number[:-1])
+        if len(self._links):
+            self._link(number)
 
     def _label(self, number: Bools) -> None:
         """No. 5: label and full stop belong to the number."""
@@ -110,18 +117,24 @@ class _Growth:
             number[part[linked]] = True
 
 
-def _is_glued(words: Words) -> Bools:
-    """Words without a gap before them."""
-    is_glued = np.zeros(len(words), np.bool_)
-    is_glued[1:] = words.starts[1:] == words.ends[:-1]
-    return is_glued
+def _with_room(mask: Bools) -> Bools:
+    """The mask with a last place, which is false."""
+    room = np.zeros(len(mask) + 1, np.bool_)
+    room[:-1] = mask
+    return room
 
 
-def _bracketed(words: Words, is_glued: Bools) -> Positions:
+def _fill_between(number: Bools, at: Positions, reach: int) -> None:
+    """Add the words `at` that have a number before them and one `reach` words on."""
+    if len(at):
+        number[at[number[at - 1] & number[at + reach]]] = True
+
+
+def _bracketed(words: Words) -> Positions:
     """Opening brackets of clauses written onto a number, as in 2(b)(iii)."""
-    puncts = np.flatnonzero(words.flags & Flag.PUNCT)
-    at = puncts[last_codes(words, puncts) == ord("(")]
+    at = words.puncts[words.codes[words.ends[words.puncts] - 1] == ord("(")]
     at = at[(at > 0) & (at < len(words) - 2)]
-    at = at[is_glued[at] & is_glued[at + 1] & is_glued[at + 2]]
-    at = at[words.ends[at + 1] - words.starts[at + 1] <= _LONGEST_PART]
-    return np.asarray(at[first_codes(words, at + 2) == ord(")")])
+    has_gap = words.has_gap
+    at = at[~(has_gap[at] | has_gap[at + 1] | has_gap[at + 2])]
+    at = at[words.lengths[at + 1] <= _LONGEST_PART]
+    return np.asarray(at[words.first_codes[at + 2] == ord(")")])

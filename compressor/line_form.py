@@ -67,6 +67,10 @@ _NOT_SPOKEN = """
 _BULLETS = CharSet("-*+•–·")
 _SENTENCE_ENDS = CharSet(".?!。？！…")
 _LONGEST_VALUE = 6
+_LEAST_DENSE = 21
+"""One symbol in so many characters is just below `_SPARSE`."""
+_FIRST_SIGNS = CharSet("$>%❯@<")
+"""Of prompts, decorators and markup."""
 _FEWEST_SPOKEN, _SPOKEN_SHARE, _WIDE_SHARE = 2, 0.15, 0.3
 
 
@@ -78,6 +82,26 @@ def _vocabulary() -> tuple[WordIndex, NDArray[np.uint8]]:
         for word in words.split():
             roles[word] = roles.get(word, 0) | role
     return WordIndex(list(roles)), np.array([*roles.values(), 0], np.uint8)
+
+
+def n_suspect(text: str, lines: Lines) -> int:
+    """At most so many lines are clear or settings, told from their edges and symbols alone: prose has few."""
+    words = lines.words
+    full = (lines.first < lines.past).nonzero()[0]
+    first, past = lines.first[full], lines.past[full]
+    symbols = lines.count_chars(_SYMBOLS)[full]
+    n_words = past - first
+    suspect = symbols * _LEAST_DENSE >= sums(words.lengths, first, past)
+    suspect |= (symbols > 0) & (words.starts[first] > lines.starts[full])  # traces
+    suspect |= _OPEN_ENDS.has(words.codes[words.ends[past - 1] - 1])
+    suspect |= _FIRST_SIGNS.has(words.first_codes[first]) | ((words.flags[first] & Flag.UPPER) != 0)
+    is_pair = words.first_codes[np.minimum(first + 1, len(words) - 1)] == ord(":")
+    suspect |= (n_words <= _LONGEST_VALUE) & (is_pair | ("=" in text))
+    index, roles = _vocabulary()
+    operators = words.puncts[(roles[index.rows(words.hashes[words.puncts])] & _Role.OPERATOR) != 0]
+    if len(operators):
+        suspect |= lines.count(words.starts[operators].astype(np.intp))[full] > 0
+    return int(np.count_nonzero(suspect))
 
 
 class LineForm:

@@ -25,13 +25,13 @@ class Lines:
     def of(cls, words: Words) -> Lines:
         """The lines of the text the words were cut from."""
         codes = words.codes
-        breaks = np.flatnonzero(codes == ord("\n"))
-        starts = np.append(0, breaks + 1)
-        ends = np.append(breaks, len(codes))
-        has_return = (ends > starts) & (codes[np.maximum(ends - 1, 0)] == ord("\r")) if len(codes) else False
-        ends = ends - has_return
-        first = np.searchsorted(words.starts, starts)
-        return cls(words, starts, ends, first, np.searchsorted(words.starts, ends))
+        breaks = (codes == ord("\n")).nonzero()[0]
+        starts, ends = np.empty(len(breaks) + 1, np.intp), np.empty(len(breaks) + 1, np.intp)
+        starts[0], starts[1:] = 0, breaks + 1
+        ends[:-1], ends[-1] = breaks, len(codes)
+        if len(codes):
+            ends -= (ends > starts) & (codes[ends - 1] == ord("\r"))
+        return cls(words, starts, ends, words.starts.searchsorted(starts), words.starts.searchsorted(ends))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -69,7 +69,7 @@ class Lines:
 
     def of_positions(self, positions: Positions) -> Positions:
         """The line each character position lies in."""
-        return np.searchsorted(self.starts, positions, side="right") - 1
+        return self.starts.searchsorted(positions, side="right") - 1
 
     def count(self, positions: Positions) -> Positions:
         """How many of the character positions lie in each line."""
@@ -77,8 +77,8 @@ class Lines:
 
     def count_chars(self, chars: CharSet) -> Positions:
         """How many characters of the set each line holds."""
-        return self.count(np.flatnonzero(chars.has(self.words.codes)))
+        return self.count(chars.has(self.words.codes).nonzero()[0])
 
     def n_inked(self) -> Positions:
         """Characters of each line that are not white space."""
-        return sums(self.words.ends - self.words.starts, self.first, self.past)
+        return sums(self.words.lengths, self.first, self.past)

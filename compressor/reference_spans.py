@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from compressor.spans import occurrences, words_at
 from compressor.types import Span, Words
 from compressor.words import Flag
@@ -89,11 +87,16 @@ def mails(text: str) -> list[Span]:
 
 def paths(text: str, words: Words) -> list[Span]:
     """File paths, rooted (/usr/lib, ~/x, ./a), relative (src/main.py), Windows (C:\\Users\\me), in quotes."""
+    has_slash, has_backslash = "/" in text, "\\" in text
+    if not has_slash and not has_backslash:
+        return []
     is_quoted = any(mark in text for mark in _QUOTED_BEGINNINGS)
     spans = [match.span() for match in _QUOTED.finditer(text)] if is_quoted else []
-    if "/" in text:
-        holders = np.unique(words_at(words, np.flatnonzero(words.codes == ord("/"))))
-        holders = holders[(words.flags[holders] & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0]
+    if has_slash:
+        holders = words_at(words, (words.codes == ord("/")).nonzero()[0])
+        is_word = (words.flags[holders] & (Flag.HAS_LETTER | Flag.HAS_DIGIT)) != 0
+        is_word[1:] &= holders[1:] != holders[:-1]
+        holders = holders[is_word]
         for start, end in zip(words.starts[holders].tolist(), words.ends[holders].tolist(), strict=True):
             if _is_path(text[start:end]):
                 spans.append((start, end))

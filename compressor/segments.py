@@ -27,17 +27,18 @@ STRUCTURED_SHARE = 0.6
 def segments(text: str, words: Words, protect: Protect) -> list[Span]:
     """The protected spans; `words` are those of `text`."""
     lines = Lines.of(words)
+    links = urls(text) if protect.code or protect.urls else []
     spans: list[Span] = []
     if protect.code:
         quoted = inline(text, lines)
         spans += fences(text, lines) + quoted + latex(text)
-        spans += bare_code(text, lines, union(quoted + urls(text)))
+        spans += bare_code(text, lines, union(quoted + links))
     if protect.json:
         spans += json_spans(text)
     if protect.tables:
         spans += tables(text, lines)
     if protect.urls:
-        spans += urls(text)
+        spans += links
         spans += mails(text)
         spans += paths(text, words)
     if protect.tags:
@@ -48,8 +49,10 @@ def segments(text: str, words: Words, protect: Protect) -> list[Span]:
 
 def is_structured(text: str, words: Words, spans: Sequence[Span]) -> bool:
     """Are most of the text's characters in protected blocks, that is spans of whole lines or of several?"""
-    inked = words.ends - words.starts
     blocks = [(start, end) for start, end in spans if _is_block(text, start, end)]
+    if not blocks:
+        return False
+    inked = words.lengths
     return bool(inked[protected_mask(words, blocks)].sum() > STRUCTURED_SHARE * inked.sum())
 
 

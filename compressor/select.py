@@ -69,7 +69,7 @@ def _weight(candidates: Candidates, mask: Bools) -> int:
 def _spend(candidates: Candidates, free: Bools, budget: float, at_least: int = 0) -> Bools:
     """Everything not free, and the best-scoring free words until the next one would pass the budget."""
     kept = ~free
-    members = np.flatnonzero(free)
+    members = free.nonzero()[0]
     ranked = members[np.argsort(SCORE_ONE - candidates.scores[members], kind="stable")]
     spent = np.cumsum(candidates.weights[ranked])
     kept[ranked[: max(at_least, int(np.searchsorted(spent, budget, side="right")))]] = True

@@ -34,6 +34,22 @@ class CharSet:
         return self._table[np.minimum(codes, 0xFFFF)]
 
 
+class Members:
+    """A set of 64-bit numbers, asked for whole arrays: hashes of words, pairs of characters."""
+
+    def __init__(self, numbers: NDArray[np.uint64]) -> None:
+        self._sorted = np.append(np.unique(numbers), np.uint64(2**64 - 1))  # is past whatever is looked for
+
+    @classmethod
+    def of_pairs(cls, strings: str) -> Members:
+        """`pair` of each two-character string of a list separated by spaces."""
+        return cls(np.array([(ord(two[0]) << 32) | ord(two[1]) for two in strings.split()], np.uint64))
+
+    def has(self, numbers: NDArray[np.uint64]) -> Bools:
+        """Which of the numbers are in the set."""
+        return np.asarray(self._sorted[self._sorted.searchsorted(numbers)] == numbers)
+
+
 class WideText:
     """The Han, Kana and other wide characters of a text, with room on both sides to look around in."""
 
@@ -58,11 +74,6 @@ class WideText:
 def pair(left: Codes, right: Codes) -> NDArray[np.uint64]:
     """Two characters as one number."""
     return (left.astype(np.uint64) << np.uint64(32)) | right
-
-
-def pairs_of(strings: str) -> NDArray[np.uint64]:
-    """`pair` of each two-character string of a list separated by spaces."""
-    return np.array([(ord(two[0]) << 32) | ord(two[1]) for two in strings.split()], np.uint64)
 
 
 def fill(n: int, first: Positions, past: Positions) -> Bools:

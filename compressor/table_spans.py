@@ -39,20 +39,22 @@ def tables(text: str, lines: Lines) -> list[Span]:
     if "\t" in text:
         tabs = _positions(lines, "\t")
         inner = tabs[(tabs >= lines.content_starts()[lines.of_positions(tabs)])]  # not indentation
-        spans += _even_runs(lines, lines.count(inner), 1)
+        spans += _even_runs(lines, inner, 1)
     for mark in ",;":
         if mark in text:
-            marks = _positions(lines, mark)
-            after = lines.codes_at(marks + 1)
-            tight = marks[
+            tight = _positions(lines, mark)
+            if len(tight) and tight[-1] == len(text) - 1:
+                tight = tight[:-1]
+            after = lines.words.codes[tight + 1]
+            tight = tight[
                 (after != ord(" ")) & (after != ord("\n")) & (after != 0)
             ]  # prose has a space after it
-            spans += _even_runs(lines, lines.count(tight), _FEWEST_COMMAS)
+            spans += _even_runs(lines, tight, _FEWEST_COMMAS)
     return spans
 
 
 def _positions(lines: Lines, mark: str) -> Positions:
-    return np.flatnonzero(lines.words.codes == ord(mark))
+    return np.asarray((lines.words.codes == ord(mark)).nonzero()[0])
 
 
 def _pipe_tables(lines: Lines) -> list[Span]:
@@ -108,8 +110,11 @@ def _has_neighbour(line: Positions, column: Positions) -> Bools:
     return np.isin(place + _LONGEST_LINE, place) | np.isin(place - _LONGEST_LINE, place)
 
 
-def _even_runs(lines: Lines, counts: Positions, fewest: int) -> list[Span]:
+def _even_runs(lines: Lines, marks: Positions, fewest: int) -> list[Span]:
     """Runs of three lines or more with the same number of marks, at least `fewest`."""
+    if len(marks) < _FEWEST_ROWS * fewest:
+        return []
+    counts = lines.count(marks)
     is_same: Bools = np.append(False, counts[1:] == counts[:-1])
     breaks = np.flatnonzero(~is_same)
     past = np.append(breaks[1:], len(lines))

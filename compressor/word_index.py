@@ -7,16 +7,20 @@ gathers instead of a binary search, 0.5 ms for 80,000 words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.chars import hash_words
-from compressor.spans import Positions
 from compressor.types import Bools, Hashes
 
 _SHIFTS = (48, 32, 16)
 _EMPTY = -1
+_FEW = 24
+"""Words that are looked up sooner one by one."""
+
+Rows: TypeAlias = NDArray[np.int16]
 
 
 class WordIndex:
@@ -24,23 +28,25 @@ class WordIndex:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._hashes = np.append(hash_words(words), np.uint64(0))  # row -1: no word
-        self._tables: list[tuple[int, NDArray[np.int16]]] = []
+        self._all = frozenset(self._hashes[:-1].tolist())
+        self._tables: list[tuple[int, Rows]] = []
         left = np.arange(len(words), dtype=np.int16)
         for shift in _SHIFTS:
             table = np.full(1 << 16, _EMPTY, np.int16)
             slots = _slots(self._hashes[left], shift)
             table[slots] = left  # of colliding words the last stays
-            if len(left):
+            if len(left) or not self._tables:
                 self._tables.append((shift, table))
             left = left[table[slots] != left]
         assert not len(left), "words collide in every table: add a shift"
 
-    def rows(self, hashes: Hashes) -> Positions:
+    def rows(self, hashes: Hashes) -> Rows:
         """Row of each word, -1 where it is not in the list."""
-        rows = np.full(len(hashes), _EMPTY, np.intp)
-        for shift, table in self._tables:
+        rows: Rows = self._tables[0][1][_slots(hashes, self._tables[0][0])]
+        rows[self._hashes[rows] != hashes] = _EMPTY
+        for shift, table in self._tables[1:]:
             candidates = table[_slots(hashes, shift)]
-            at = np.flatnonzero(candidates != _EMPTY)  # few, and in the tables after the first next to none
+            at = (candidates != _EMPTY).nonzero()[0]  # next to none
             found = candidates[at]
             is_word = self._hashes[found] == hashes[at]
             rows[at[is_word]] = found[is_word]
@@ -48,8 +54,10 @@ class WordIndex:
 
     def has(self, hashes: Hashes) -> Bools:
         """Which of the words are in the list."""
+        if len(hashes) <= _FEW:
+            return np.fromiter(map(self._all.__contains__, hashes.tolist()), np.bool_, len(hashes))
         return np.asarray(self.rows(hashes) != _EMPTY)
 
 
 def _slots(hashes: Hashes, shift: int) -> NDArray[np.uint16]:
-    return (hashes >> np.uint64(shift)).astype(np.uint16)
+    return hashes.astype("<u8", copy=False).view("<u2")[shift // 16 :: 4]

@@ -35,11 +35,12 @@ def split(text: str) -> Words:
     codes = codes_of(text)
     groups, traits = classify(codes)
     begins = _begins(codes, groups, traits)
-    starts = np.flatnonzero(begins).astype(np.int32)
+    starts = begins.nonzero()[0].astype(np.int32)
     is_space = groups == Group.SPACE
     is_last = ~is_space
     is_last[:-1] &= is_space[1:] | begins[1:]
-    ends = (np.flatnonzero(is_last) + 1).astype(np.int32)
+    ends = is_last.nonzero()[0].astype(np.int32)
+    ends += 1
     return Words(codes, starts, ends, _flags(traits, starts, ends))
 
 
@@ -55,9 +56,10 @@ def _begins(codes: Codes, groups: Groups, traits: Traits) -> Bools:
     """Which characters begin a word."""
     before = _before(groups)
     begins: Bools = np.not_equal(groups, before) & (groups != Group.SPACE)
-    newlines = np.flatnonzero(groups == Group.NEWLINE)
-    after_return = (newlines > 0) & (codes[newlines - 1] == 13)
-    begins[newlines] = (codes[newlines] == 13) | ~after_return
+    newlines = (groups == Group.NEWLINE).nonzero()[0]
+    if len(newlines):
+        after_return = (newlines > 0) & (codes[newlines - 1] == 13)
+        begins[newlines] = (codes[newlines] == 13) | ~after_return
     _cut_han(codes, groups, traits, begins)
     _attach_punctuation(codes, groups, traits, begins)
     return begins
@@ -66,25 +68,26 @@ def _begins(codes: Codes, groups: Groups, traits: Traits) -> Bools:
 def _cut_han(codes: Codes, groups: Groups, traits: Traits, begins: Bools) -> None:
     """Inside Han and Hiragana, cut where the pair of characters does not hold together."""
     is_han = (groups == Group.HAN) | (groups == Group.HIRAGANA)
-    pairs = (
-        np.flatnonzero(is_han[1:] & is_han[:-1] & (traits[1:] != 0)) + 1
-    )  # traits 0: a mark, never cut off
-    if len(pairs):
+    if is_han.any():
+        # traits 0: a mark, never cut off
+        pairs = (is_han[1:] & is_han[:-1] & (traits[1:] != 0)).nonzero()[0] + 1
         begins[pairs] = ~cohesion().is_cohesive(codes[pairs - 1], codes[pairs])
 
 
 def _attach_punctuation(codes: Codes, groups: Groups, traits: Traits, begins: Bools) -> None:
     """Glue runs of punctuation to the letters and digits they belong to. Works on the punctuation alone."""
-    members = np.flatnonzero(groups == Group.PUNCT)
+    members = (groups == Group.PUNCT).nonzero()[0]
     if not len(members):
         return
     is_first = np.empty(len(members), np.bool_)
     is_first[0] = True
     np.not_equal(members[1:], members[:-1] + 1, out=is_first[1:])
-    heads = np.flatnonzero(is_first)  # of each run [first, past), where in `members` it begins
+    heads = is_first.nonzero()[0]  # of each run [first, past), where in `members` it begins
     first = members[heads]
-    past = np.append(members[heads[1:] - 1], members[-1]) + 1
-    run = np.cumsum(is_first) - 1
+    past = np.empty_like(first)
+    past[:-1], past[-1] = members[heads[1:] - 1], members[-1]
+    past += 1
+    run = is_first.cumsum() - 1
     traits_of = traits[members]
     left_traits, right_traits = _around(traits, first, past)
     left, right = _around(groups, first, past)
