@@ -107,7 +107,7 @@ def test_every_setting_given_is_one_that_pith_takes() -> None:
     given = [
         settings(image),
         settings(compose["services"]["pith"]["environment"]),
-        {entry["name"]: entry.get("value", "") for entry in pod["containers"][0]["env"]},
+        settings({entry["name"]: entry.get("value", "") for entry in pod["containers"][0]["env"]}),
     ]
     for environment in given:
         assert environment.keys() <= variables().keys() | {SECRET}
@@ -116,19 +116,23 @@ def test_every_setting_given_is_one_that_pith_takes() -> None:
     assert str(load(None, settings(image), {}).listen.port) == all_of("EXPOSE", "runtime")[0]
 
 
-def test_compose_offers_redis_to_a_later_version() -> None:
+def test_compose_offers_a_cache_in_redis() -> None:
     (compose,) = documents("deploy/compose.yaml")
     pith, redis = compose["services"]["pith"], compose["services"]["redis"]
     assert (ROOT / "deploy" / pith["build"]["context"] / "Dockerfile").is_file()
     assert f"DEVICE={pith['build']['args']['DEVICE']}" in all_of("ARG", "build")
     assert pith["depends_on"] == {"redis": {"condition": "service_healthy", "required": False}}
     assert redis["profiles"] == ["shared-cache"]
+    [asked] = re.findall(r"PITH_CACHE=(\S+)", text_of("deploy/compose.yaml"))
+    cache = load(None, {"PITH_CACHE": asked}, {}).cache
+    assert cache is not None
+    assert [name for name, _ in cache.hosts] == ["redis"]
     assert pith["volumes"] == [f"{next(iter(compose['volumes']))}:/var/lib/pith"]
 
 
 def test_kubernetes_probes_liveness_and_readiness_apart() -> None:
-    deployment, claim, service = documents("deploy/kubernetes.yaml")
-    pod = deployment["spec"]["template"]
+    replicas, service, *_ = documents("deploy/kubernetes.yaml")
+    pod = replicas["spec"]["template"]
     (container,) = pod["spec"]["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/pith/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/pith/readyz", "port": "http"}
@@ -138,6 +142,23 @@ def test_kubernetes_probes_liveness_and_readiness_apart() -> None:
     assert (
         service["spec"]["selector"]
         == pod["metadata"]["labels"]
-        == deployment["spec"]["selector"]["matchLabels"]
+        == replicas["spec"]["selector"]["matchLabels"]
     )
-    assert pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    claims = {claim["metadata"]["name"] for claim in replicas["spec"]["volumeClaimTemplates"]}
+    volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == claims | volumes
+
+
+def test_kubernetes_replicas_share_a_cache_and_a_secret() -> None:
+    replicas, _, redis, service = documents("deploy/kubernetes.yaml")
+    assert replicas["spec"]["replicas"] > 1
+    (pith,), (server,) = (one["spec"]["template"]["spec"]["containers"] for one in (replicas, redis))
+    given = {entry["name"]: entry for entry in pith["env"]}
+    cache = load(None, {"PITH_CACHE": given["PITH_CACHE"]["value"]}, {}).cache
+    assert cache is not None
+    assert cache.hosts == ((service["metadata"]["name"], service["spec"]["ports"][0]["port"]),)
+    assert cache.login.password == server["args"][1] == "$(REDIS_PASSWORD)"
+    assert given["REDIS_PASSWORD"] == server["env"][0]
+    assert given[SECRET]["valueFrom"]["secretKeyRef"]["key"] == "secret"
+    assert service["spec"]["selector"] == redis["spec"]["selector"]["matchLabels"]
+    assert "allkeys-lru" in server["command"]
