@@ -74,7 +74,7 @@ class HttpUpstream:
     @property
     def n_idle(self) -> int:
         """Unused connections kept."""
-        return len(self._idle)
+        return sum(connection.is_open for connection, _ in self._idle)
 
     @property
     def is_shut(self) -> bool:
@@ -167,8 +167,12 @@ class HttpUpstream:
             oldest, expiry = self._idle.pop(0)
             expiry.cancel()
             oldest.abort()
-        expiry = asyncio.get_running_loop().call_later(self._timeouts.keep_s, connection.abort)
+        expiry = asyncio.get_running_loop().call_later(self._timeouts.keep_s, self._expire, connection)
         self._idle.append((connection, expiry))
+
+    def _expire(self, connection: Connection) -> None:
+        self._idle = [kept for kept in self._idle if kept[0] is not connection]
+        connection.abort()
 
     async def _open(self) -> Connection:
         connection = await self._dialer.open()

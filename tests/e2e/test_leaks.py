@@ -5,6 +5,7 @@ are counted, and have to be equal, each one exactly:
 
     turns        exchanges that hold a turn at the upstream            0
     connections  open connections of the pool, in use and idle         0
+    kept         connections kept for the next request                 0
     accepted     connections that the upstream holds open              0
     clients      connections that the server holds open                0
     tasks        of the server's event loop                            as before the first request
@@ -20,7 +21,7 @@ import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from socket import SO_LINGER, SOL_SOCKET
 from typing import TypeAlias
 
@@ -93,6 +94,7 @@ class Behaviour:
 class Counts:
     turns: int
     connections: int
+    kept: int
     accepted: int
     clients: int
     tasks: int
@@ -112,7 +114,15 @@ class Stage:
         counted = asyncio.run_coroutine_threadsafe(self._server_counts(), self.loop)
         connections, clients, tasks = await asyncio.wrap_future(counted)
         fds = len(os.listdir("/proc/self/fd"))
-        return Counts(self.upstream.n_in_flight, connections, self.behaviour.n_open, clients, tasks, fds)
+        return Counts(
+            turns=self.upstream.n_in_flight,
+            connections=connections,
+            kept=len(self.upstream._idle),
+            accepted=self.behaviour.n_open,
+            clients=clients,
+            tasks=tasks,
+            fds=fds,
+        )
 
     async def _server_counts(self) -> tuple[int, int, int]:
         connections = sum(connection.is_open for connection in self.upstream._alive)
@@ -262,7 +272,7 @@ async def resting(stage: Stage) -> Counts:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             found = await stage.counts()
-            if (found.turns, found.connections, found.accepted, found.clients) == (0, 0, 0, 0):
+            if replace(found, tasks=0, fds=0) == Counts(0, 0, 0, 0, 0, 0, 0):
                 return found
             await asyncio.sleep(0.01)
 
