@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ class ProviderServer:
     received: list[Received] = field(default_factory=list)
     fault: str | int | None = None
     """A status; `break`, `end` or `error` within a stream; `hang` before or within one."""
-    is_left: asyncio.Event = field(default_factory=asyncio.Event)
+    is_left: threading.Event = field(default_factory=threading.Event)
     """Set when a client has gone while it was waiting."""
 
     def app(self) -> Starlette:

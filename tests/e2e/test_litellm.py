@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -202,10 +201,7 @@ def test_a_client_that_leaves_ends_the_call(pith: Pith, fault: str, is_streamed:
             json={"model": MODEL, "messages": HELLO, "stream": is_streamed},
             timeout=0.5,
         )
-    deadline = time.monotonic() + PATIENCE_S
-    while not pith.provider.is_left.is_set():
-        assert time.monotonic() < deadline, "the provider was not told"
-        time.sleep(0.01)
+    assert pith.provider.is_left.wait(PATIENCE_S), "the provider was not told"
 
 
 def test_a_provider_that_is_not_there(tmp_path: Path, unused_tcp_port: int) -> None:
