@@ -80,6 +80,14 @@ FIRST_BYTE_SECONDS = _histogram(
 )
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
+UNRECORDED = _counter("pith_unrecorded_total", "Requests with an earlier answer and no decision on record")
+SHARED_KEYS = _counter("pith_shared_cache_keys_total", "Keys looked up, by where they were found", "result")
+SHARED_COMMANDS = _counter("pith_shared_cache_commands_total", "Commands to Redis by outcome", "outcome")
+SHARED_LOST = _counter("pith_shared_cache_lost_total", "Values in use that Redis had no more")
+SHARED_UNOPENED = _counter(
+    "pith_shared_cache_unopened_total", "Values in Redis that Pith had not sealed there"
+)
+
 IN_FLIGHT = _gauge("pith_in_flight", "Requests begun and not ended")
 COMPRESSING = _gauge("pith_compressing", "Requests being compressed")
 REFUSED = _counter("pith_refused_total", "Requests refused for too many in flight")

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, get_args
 
 from compressor.analysis import ENGINE_EPOCH
 from gateway import metrics
+from gateway.cache.tiered import TieredCache
 from gateway.log_writer import LineWriter
 from gateway.metrics import Key, Labels, Metric, Snapshot
 from gateway.services import Services
@@ -51,11 +52,25 @@ def _of_parts(services: Services) -> Iterator[Sample]:
             yield metrics.UPSTREAM_IN_FLIGHT, (name,), upstream.n_in_flight
             yield metrics.UPSTREAM_IDLE, (name,), upstream.n_idle
             yield metrics.UPSTREAM_SHUT, (name,), float(upstream.is_shut)
+    yield metrics.UNRECORDED, (), services.pins.n_unrecorded
+    if services.shared is not None:
+        yield from _of_shared(services.shared)
     yield metrics.IN_FLIGHT, (), services.admission.in_flight
     yield metrics.COMPRESSING, (), services.admission.compressing
     yield metrics.REFUSED, (), services.admission.refused
     yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
+
+
+def _of_shared(cache: TieredCache) -> Iterator[Sample]:
+    counts, commands = cache.counts, cache.commands
+    yield metrics.SHARED_KEYS, ("process",), counts.local_hits
+    yield metrics.SHARED_KEYS, ("redis",), counts.shared_hits
+    yield metrics.SHARED_KEYS, ("miss",), counts.misses
+    for outcome in ("answered", "failed", "refused", "skipped"):
+        yield metrics.SHARED_COMMANDS, (outcome,), getattr(commands, outcome)
+    yield metrics.SHARED_LOST, (), counts.lost
+    yield metrics.SHARED_UNOPENED, (), cache.n_unopened
 
 
 def _of_process(log: LineWriter | None) -> Iterator[Sample]:

@@ -28,7 +28,7 @@ class Kept(Generic[T]):
     def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
         self._max_bytes = max_bytes
         self._size_of = size_of
-        self._entries: OrderedDict[bytes, T] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[T, int]] = OrderedDict()
         self._size = 0
 
     def __len__(self) -> int:
@@ -42,23 +42,23 @@ class Kept(Generic[T]):
     def find(self, key: bytes) -> T | None:
         """What is remembered under the key."""
         found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self._entries.move_to_end(key)
+        return found[0]
 
     def keep(self, key: bytes, value: T) -> None:
         """Remember, unless something is remembered or the value is larger than all there is room for."""
-        cost = self._cost(value)
-        if key in self._entries or cost > self._max_bytes:
+        if key in self._entries:
+            return
+        cost = self._size_of(value) + ENTRY_OVERHEAD
+        if cost > self._max_bytes:
             return
         while self._size + cost > self._max_bytes:
-            _, oldest = self._entries.popitem(last=False)
-            self._size -= self._cost(oldest)
-        self._entries[key] = value
+            _, (_, least) = self._entries.popitem(last=False)
+            self._size -= least
+        self._entries[key] = value, cost
         self._size += cost
-
-    def _cost(self, value: T) -> int:
-        return self._size_of(value) + ENTRY_OVERHEAD
 
 
 class Analyses:

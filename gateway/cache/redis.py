@@ -20,7 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-from gateway.cache.guard import ABANDON_S, SLOTS, Guard
+from gateway.cache.guard import ABANDON_S, SLOTS, Counts, Guard
 from gateway.cache.location import Login, RedisLocation, Tls
 from gateway.errors import CacheDown, CacheRefused
 
@@ -94,6 +94,11 @@ class RedisStore:
     def degraded(self) -> str | None:
         """What is wrong with Redis, or None."""
         return self.guard.degraded
+
+    @property
+    def counts(self) -> Counts:
+        """What became of commands."""
+        return self.guard.counts
 
     async def probe(self) -> None:
         """Ask a store in trouble whether it is well again."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.cache.guard import Counts
 from gateway.cache.memory import MemoryCache
 from gateway.cache.store import Held
 from gateway.errors import CacheDown, CacheError
@@ -30,6 +31,10 @@ MAX_DUE: Final = 20_000
 
 class Behind(Protocol):
     """The shared store. Every method raises `CacheError` on trouble."""
+
+    @property
+    def n_unopened(self) -> int:
+        """Values that were garbage."""
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Held | None]:
         """What is held under each key, in order."""
@@ -47,6 +52,10 @@ class Health(Protocol):
     @property
     def degraded(self) -> str | None:
         """What is wrong, or None."""
+
+    @property
+    def counts(self) -> Counts:
+        """What became of commands."""
 
     async def probe(self) -> None:
         """Find out whether it is well again."""
@@ -81,6 +90,16 @@ class TieredCache:
     def degraded(self) -> str | None:
         """What is wrong with the shared store, or None."""
         return self._health.degraded
+
+    @property
+    def commands(self) -> Counts:
+        """What became of the commands sent to the shared store."""
+        return self._health.counts
+
+    @property
+    def n_unopened(self) -> int:
+        """Values found there that were not sealed by us for their key."""
+        return self._behind.n_unopened
 
     async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """One value or None a key, in order."""

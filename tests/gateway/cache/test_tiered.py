@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from gateway.cache.guard import Counts
 from gateway.cache.memory import RENEW_SHARE, MemoryCache
 from gateway.cache.store import Held
 from gateway.cache.tiered import MAX_DUE, TieredCache
@@ -22,6 +23,8 @@ class Shared:
         self.entries: dict[bytes, Held] = {}
         self.error: CacheError | None = None
         self.degraded: str | None = None
+        self.counts = Counts()
+        self.n_unopened = 0
         self.asked: list[tuple[str, tuple[bytes, ...]]] = []
         self.now = 1000.0
 
