@@ -260,7 +260,7 @@ def seed(root: Path, files: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("module", ["compressor", "policies", "gateway", "gateway.cli"])
 def test_importing_a_package_loads_nothing_heavy(module: str) -> None:
-    heavy = ("torch", "transformers", "litellm", "httpx", "sqlalchemy")
+    heavy = ("torch", "transformers", "litellm", "httpx", "redis", "sqlalchemy")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

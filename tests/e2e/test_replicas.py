@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from compressor import CompressionParams
 from gateway.config import load as load_config
 from gateway.errors import ConfigError
 from gateway.services import open_services
+from gateway.state import observe
 from tests.e2e.conftest import serving
 from tests.e2e.openai_upstream import OpenAIUpstream
 from tests.e2e.test_pins import OTHERS, Conversation, ready
@@ -172,6 +174,20 @@ def test_nothing_readable_lies_in_redis(replica: Open, upstream: OpenAIUpstream,
             assert name.startswith(b"pith:")
             assert 0 < server.ask("TTL", name) <= 7 * 24 * 3600
             assert not any(word in name + value for word in (b"canary", b"sings", b"skip", b"test", b"gpt"))
+
+
+async def test_what_the_cache_does_is_counted(tmp_path: Path, server: RedisServer) -> None:
+    settings = {"ledger": f"sqlite:///{tmp_path / 'ledger.db'}", "cache": server.url}
+    async with open_services(load_config(None, {}, settings), LengthScorer(), lambda: "on") as services:
+        assert services.shared is not None
+        await services.compressor.compress([LONG], CompressionParams(rate=0.5))
+        await services.pins.decide("t", "lost", b"{}", is_continued=True)
+        counted = observe(services).counters
+    assert counted["pith_unrecorded_total", ()] == 1
+    assert counted["pith_shared_cache_keys_total", ("miss",)] > 0
+    assert counted["pith_shared_cache_commands_total", ("answered",)] > 0
+    assert counted["pith_shared_cache_commands_total", ("failed",)] == 0
+    assert counted["pith_shared_cache_unopened_total", ()] == 0
 
 
 async def test_a_shared_cache_wants_a_secret_that_is_shared(
