@@ -68,6 +68,7 @@ SAVED_USD = _counter("pith_saved_usd_total", "Sum of the savings above zero", "p
 LOST_USD = _counter("pith_lost_usd_total", "Sum of the savings below zero, as a positive number", "policy")
 UNPRICED = _counter("pith_unpriced_total", "Requests with usage whose model has no known price", "upstream")
 SCORES = _counter("pith_scores_total", "Requests that needed scores, by what was on record", "result")
+GIVEN_AGAIN = _counter("pith_answers_given_again_total", "Requests answered from the record", "policy")
 ADDED_SECONDS = _histogram(
     "pith_added_seconds",
     "Time a request spent in Pith before it went on, reading it apart",
@@ -205,7 +206,10 @@ class Metrics:
             self.add(SKIPS, (policy, self._skips.known(entry.skip)))
         if not entry.is_complete:
             self.add(INCOMPLETE, (kind, upstream))
-        if entry.cache is not None:
+        if entry.cache == "response":
+            self.add(GIVEN_AGAIN, (policy,))
+            self._count_saving(entry, policy)
+        elif entry.cache is not None:
             self.add(SCORES, (entry.cache,))
         self._count_tokens(entry, upstream, policy)
         self._observe_stages(entry, upstream, kind)
@@ -239,6 +243,9 @@ class Metrics:
             self.add(UNPRICED, (upstream,))
         else:
             self.add(COST_USD, (upstream,), entry.cost_usd)
+        self._count_saving(entry, policy)
+
+    def _count_saving(self, entry: Entry, policy: str) -> None:
         if entry.saved_usd:
             metric = SAVED_USD if entry.saved_usd > 0 else LOST_USD
             self.add(metric, (policy,), abs(entry.saved_usd))

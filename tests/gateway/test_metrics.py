@@ -57,6 +57,17 @@ def test_what_one_request_counts() -> None:
     }
 
 
+def test_an_answer_given_again_needed_no_scores_and_was_not_billed() -> None:
+    again = Entry(
+        "pith-2", 0.0, "/", 200, policy="rag", mode="on", cache="response", cost_usd=0.0, saved_usd=0.25
+    )
+    assert counted(again) == {
+        ("pith_requests_total", ("chat", "openai", "rag", "on", "2xx")): 1,
+        ("pith_answers_given_again_total", ("rag",)): 1,
+        ("pith_saved_usd_total", ("rag",)): 0.25,
+    }
+
+
 @pytest.mark.parametrize(
     ("entry", "key", "value"),
     [
