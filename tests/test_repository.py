@@ -33,7 +33,7 @@ BROAD_EXCEPT = {
     "gateway/texts.py": "the same, close to the compressor: texts sent before keep their bytes (law 4)",
     "compressor/worker.py": "the device thread: it must outlive any batch, and every waiter is answered",
     "compressor/scorers/tokenizer.py": "the tokenizers library raises no narrower one; translated",
-    "gateway/upstreams/litellm.py": "litellm raises what it likes; whatever it is, no answer came; translated",
+    "gateway/upstreams/litellm.py": "litellm raises what it likes: no answer came, whatever it was",
 }
 """Where `except Exception` may stand, and why. (One that ends in a bare `raise` swallows nothing and may
 stand anywhere.)"""
