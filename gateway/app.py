@@ -22,6 +22,7 @@ from gateway.plan import Plan
 from gateway.refusal import Refusal, refuse
 from gateway.services import POLL_S, Services, open_services
 from gateway.settings import Config
+from gateway.types import Cache
 from policies.schema import Mode
 
 DIALECTS: dict[tuple[str, str], Dialect] = {
@@ -43,18 +44,19 @@ def create_app(
     read_mode: Callable[[], Mode] | None = None,
     *,
     poll_s: float = POLL_S,
+    cache: Cache | None = None,
     beside: Beside = nullcontext,
 ) -> ASGIApp:
     """The gateway. Its lifespan opens and closes everything.
 
-    `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is. `beside` runs for
-    as long as the services are open.
+    `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is. `cache` takes the
+    place of the configured one. `beside` runs for as long as the services are open.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         modes = read_mode or (lambda: config.mode)
-        async with open_services(config, scorer, modes, poll_s=poll_s) as services:
+        async with open_services(config, scorer, modes, poll_s=poll_s, cache=cache) as services:
             app.state.services = services
             async with beside(services):
                 yield
@@ -67,7 +69,8 @@ def create_app(
             return
         services: Services = own.state.services
         try:
-            incoming = await services.access.admit(Incoming.of(scope, services.secret))
+            incoming = services.access.identify(Incoming.of(scope, services.secret))
+            await admit(incoming, services)
             with services.admission.serve():
                 if incoming.path.startswith(OWN_PREFIX):
                     await own({**scope, api.INCOMING: incoming}, receive, send)
@@ -79,6 +82,15 @@ def create_app(
     return gateway
 
 
+async def admit(incoming: Incoming, services: Services) -> None:
+    """Let in a caller that is known. Raises Refusal, which is on record then, unlike that of one unknown."""
+    try:
+        await services.access.admit(incoming)
+    except Refusal as refusal:
+        Account.open(incoming, services).close_refused(refusal)
+        raise
+
+
 async def forward(incoming: Incoming, scope: Scope, receive: Receive, send: Send, services: Services) -> None:
     """One request to the upstream and back. Raises Refusal, before a byte is sent, where it ends here."""
     try:
@@ -86,6 +98,9 @@ async def forward(incoming: Incoming, scope: Scope, receive: Receive, send: Send
     except ClientGone:
         Account.open(incoming, services).close_unanswered()
         return
+    except Refusal as refusal:
+        Account.open(incoming, services).close_refused(refusal)
+        raise
     dialect = DIALECTS.get((incoming.method, incoming.path))
     if dialect is not None:
         await chat.handle(incoming, receive, send, services, dialect)

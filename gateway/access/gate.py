@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Gate:
-    """Admits requests, and counts what they have used."""
+    """Says who asks, admits requests, and counts what they have used."""
 
     def __init__(self, ring: KeyRing, counters: Counters, *, requires_keys: bool) -> None:
         self._ring = ring
@@ -42,8 +42,8 @@ class Gate:
         self._requires_keys = requires_keys
         self._counting: set[asyncio.Task[None]] = set()
 
-    async def admit(self, incoming: Incoming) -> Incoming:
-        """The request, with who asks. Raises Refusal: 401, 403, 429, or 503 where nobody can know."""
+    def identify(self, incoming: Incoming) -> Incoming:
+        """The request, with who asks. Raises Refusal: 401, or 503 where nobody can know."""
         credential = find_virtual_key(incoming.raw_headers, incoming.target)
         if credential is None:
             if not self._requires_keys:
@@ -57,9 +57,13 @@ class Gate:
             raise Refusal(503, code, STALE, retry_after_s=STALE_RETRY_S) from error
         if key is None:
             raise Refusal(401, code="invalid_api_key", message=INVALID)
-        check_path(key, incoming.path)
-        await self._counters.admit(key)
         return replace(incoming, principal=Principal.of_key(key))
+
+    async def admit(self, incoming: Incoming) -> None:
+        """Let the request in, and count it. Raises Refusal: 403 or 429."""
+        if (key := incoming.principal.key) is not None:
+            check_path(key, incoming.path)
+            await self._counters.admit(key)
 
     def settle(self, principal: Principal, entry: Entry) -> None:
         """Count what an answer has used, without waiting for it."""

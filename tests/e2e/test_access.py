@@ -61,7 +61,8 @@ def test_the_upstream_gets_its_own_key_and_never_a_virtual_one(pith: Guarded, fi
 
 
 def test_the_official_client_gets_in(pith: Guarded) -> None:
-    answer = pith.client(KEY).chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)
+    with pith.client(KEY) as client:
+        answer = client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)
     assert answer.choices[0].message.content == "Hello there."
 
 
@@ -71,8 +72,8 @@ def test_bad_keys_are_all_alike(pith: Guarded, which: str) -> None:
     answer, reference = pith.chat(BAD_KEYS[which]), pith.chat(BAD_KEYS["unknown"])
     assert error(answer) == (401, "invalid_api_key")
     assert (answer.content, answer.headers) == (reference.content, reference.headers)
-    with pytest.raises(openai.AuthenticationError) as caught:
-        pith.client(BAD_KEYS[which] or b"x").chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    with pith.client(BAD_KEYS[which] or b"x") as client, pytest.raises(openai.AuthenticationError) as caught:
+        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     assert caught.value.code == "invalid_api_key"
     assert len(pith.upstream.received) == before
 
@@ -84,21 +85,20 @@ def test_two_different_keys_are_refused(pith: Guarded) -> None:
 
 
 def test_the_official_client_raises_what_it_should(pith: Guarded) -> None:
-    with pytest.raises(openai.PermissionDeniedError) as denied:
-        pith.client(GPT).chat.completions.create(model="o3", messages=MESSAGES)
+    with pith.client(GPT) as client, pytest.raises(openai.PermissionDeniedError) as denied:
+        client.chat.completions.create(model="o3", messages=MESSAGES)
     assert denied.value.code == "key_not_allowed"
-    client = pith.client(SLOW)
-    client.models.list()
-    with pytest.raises(openai.RateLimitError) as limited:
-        client.models.list()
+    with pith.client(SLOW) as client, pytest.raises(openai.RateLimitError) as limited:  # noqa: PT012  # see below
+        for _ in range(3):  # a minute may begin between two
+            client.models.list()
     assert limited.value.code == "rate_limit_exceeded"
     assert 1 <= int(limited.value.response.headers["retry-after"]) <= 60
 
 
 def test_a_budget_ends(pith: Guarded) -> None:
-    client, deadline = pith.client(POOR), time.monotonic() + PATIENCE_S
-    with pytest.raises(openai.RateLimitError) as spent:  # noqa: PT012  # asked until it is counted
-        while time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE_S
+    with pith.client(POOR) as client, pytest.raises(openai.RateLimitError) as spent:  # noqa: PT012  # see below
+        while time.monotonic() < deadline:  # until it is counted
             client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)
     assert spent.value.code == "budget_exceeded"
     assert spent.value.response.headers["x-should-retry"] == "false"
@@ -123,10 +123,9 @@ def test_every_route_asks_for_the_same_key(pith: Guarded, method: str, path: str
     for bad in BAD_KEYS.values():
         assert pith.ask(method, path, bad).status_code == 401
     assert pith.ask(method, path, KEY, headers={"api-key": "sk-own"}).status_code == 401
-    assert pith.ask(method, path, SLOW).status_code in (429, 200, 404, 405, 400)
-    assert pith.ask(method, path, SLOW).status_code == 429
+    assert 429 in {pith.ask(method, path, SLOW).status_code for _ in range(3)}
     assert (pith.ask(method, path, CHATTY).status_code == 403) == (path != CHAT)
-    assert len(pith.upstream.received) - before <= 2
+    assert len(pith.upstream.received) - before <= 3
     assert pith.ask(method, path, KEY).status_code not in (401, 403, 429)
 
 
@@ -253,6 +252,16 @@ def test_a_store_that_is_away_closes_for_its_keys_alone(tmp_path: Path, unused_t
         assert said["status"] == "degraded"
         assert [line.split(":")[0] for line in said["degraded"]] == ["keys"]
         assert "hunter2" not in str(said)
+
+
+def test_a_refused_caller_that_is_known_is_on_record(tmp_path: Path) -> None:
+    with guarded(tmp_path, LIMITED, BOUND, PATHBOUND) as pith:
+        pith.chat(b"pith-unknown")
+        for key, path in (*[(SLOW, CHAT)] * 3, (GPT, CHAT), (CHATTY, "/v1/models")):
+            pith.ask("POST", path, key, json=chat("Hi.", model="o3"))
+    kept = [(row["key_id"], row["status"]) for row in rows(tmp_path)]
+    assert kept[0] == ("slow", 200)
+    assert kept[2:] == [("slow", 429), ("gpt", 403), ("chatty", 403)]
 
 
 def test_what_was_spent_before_a_restart_counts(tmp_path: Path) -> None:

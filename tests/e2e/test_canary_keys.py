@@ -141,7 +141,7 @@ def asks() -> Iterator[Ask]:
         yield {"url": "/own/v1/chat/completions", "headers": bearer(key), "json": BODY}
         yield {"url": CHAT, "headers": bearer(key), "content": json.dumps(BODY).encode()[:-5]}
         yield {
-            "url": f"/v1/{SECRET}/../x",
+            "url": "/v1/x/../y",
             "headers": {"x-api-key": key.decode()},
             "content": SECRET.encode(),
         }
@@ -155,7 +155,7 @@ def asks() -> Iterator[Ask]:
             "headers": bearer(key),
             "json": {"request": BODY, "policy": SECRET},
         }
-        yield {"url": f"/pith/v1/{SECRET}", "headers": bearer(key), "json": BODY}
+        yield {"url": "/pith/v1/nothing", "headers": bearer(key), "json": BODY}
         yield {"url": f"{CHAT}?key={key.decode()}", "headers": bearer(key), "json": BODY}
         yield {"url": CHAT, "headers": {"cookie": f"k={key.decode()}", **bearer(KEY)}, "json": BODY}
         yield {"url": CHAT, "headers": {"authorization": f"Basic {key.decode()}"}, "json": BODY}
