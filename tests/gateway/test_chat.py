@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from compressor import Compressed, CompressionParams
 from compressor.flow import whole
 from compressor.types import SkipReason
+from gateway.accounts import Account
 from gateway.admission import Admission
-from gateway.chat import handle
+from gateway.chat import handle, plan_or_original
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import UpstreamError
 from gateway.offload import INLINE_BYTES, Offload
@@ -24,7 +25,7 @@ from gateway.settings import Config, Route, TimeoutsConfig, UpstreamConfig
 from gateway.stopwatch import Stopwatch
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
 from policies.match import PolicySet
-from tests.gateway.pipeline import Pipeline, PureCompressor, incoming, pipeline, policy_set
+from tests.gateway.pipeline import FastForward, Pipeline, PureCompressor, incoming, pipeline, policy_set
 
 PARAMS = {
     "rate": 0.5,
@@ -141,6 +142,25 @@ class TestShedding:
         assert plan.skip is None
 
 
+class Noting(PureCompressor):
+    """Notes how long it may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadlines_s: list[float | None] = []
+
+    async def compress(
+        self,
+        texts: Sequence[str],
+        params: CompressionParams,
+        *,
+        tenant: str = "",
+        deadline_s: float | None = None,
+    ) -> list[Compressed]:
+        self.deadlines_s.append(deadline_s)
+        return await super().compress(texts, params)
+
+
 class TestTurns:
     """One request at a time is compressed."""
 
@@ -164,6 +184,27 @@ class TestTurns:
         async with running.services.admission.compress(0.0, Stopwatch(lambda: 0.0)):
             plan = await running.plan(chat(f"<pith keep>{TEXT}</pith>"))
         assert (plan.body, plan.skip) == (chat(TEXT), "overloaded")
+
+    def test_waiting_counts_against_the_deadline(self) -> None:
+        async def run() -> tuple[Noting, Account]:
+            clock = asyncio.get_running_loop().time
+            compressor = Noting()
+            services = replace(pipeline(HALF, compressor).services, admission=Admission(max_compressing=1))
+
+            async def hold() -> None:
+                async with services.admission.compress(0.0, Stopwatch(clock)):
+                    await asyncio.sleep(0.1)
+
+            account = replace(Account.open(incoming([]), services), watch=Stopwatch(clock))
+            async with asyncio.TaskGroup() as both:
+                both.create_task(hold())
+                both.create_task(plan_or_original(account, chat(TEXT), CHAT_COMPLETIONS))
+            return compressor, account
+
+        with asyncio.Runner(loop_factory=FastForward) as runner:
+            compressor, account = runner.run(run())
+        assert account.watch.ms["queue"] == pytest.approx(100)
+        assert compressor.deadlines_s == [pytest.approx(0.4)]
 
     def one_at_a_time(self, policies: PolicySet = HALF) -> Pipeline:
         running = pipeline(policies, PureCompressor(), config=Config(timeouts=TimeoutsConfig(queue_s=0.001)))
