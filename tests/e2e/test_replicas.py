@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import httpx
 import pytest
 
 from compressor import CompressionParams
+from gateway.cache.guard import SILENT
 from gateway.config import load as load_config
 from gateway.errors import ConfigError
 from gateway.services import open_services
@@ -151,6 +154,20 @@ def test_redis_may_die_and_come_back_in_the_middle(
             until(port, "/pith/readyz", lambda said: said["degraded"] == [])
             conversation.move(port)
             assert conversation.say(OTHERS + OTHERS).status_code == 200
+
+
+def test_redis_may_stand_still(replica: Open, upstream: OpenAIUpstream, server: RedisServer) -> None:
+    with replica("a") as a:
+        conversation = Conversation(a, upstream)
+        conversation.say(LONG)
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            for text in (OTHERS, LONG + OTHERS, OTHERS + LONG):
+                assert conversation.say(text).status_code == 200
+            until(a, "/pith/readyz", lambda said: f"cache: {SILENT}" in said["degraded"])
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        until(a, "/pith/readyz", lambda said: said["degraded"] == [])
 
 
 def test_pith_starts_without_redis_and_says_so(replica: Open, server: RedisServer) -> None:

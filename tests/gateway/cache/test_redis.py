@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from gateway.breaker import Breaker
+from gateway.cache.guard import SLOTS, Guard
 from gateway.cache.location import parse_location
 from gateway.cache.redis import PREFIX, RedisStore
 from gateway.errors import CacheError, CacheRefused
@@ -183,3 +186,14 @@ async def test_a_refusal_is_told_apart_from_silence(server: RedisServer) -> None
             server.ask("CONFIG", "SET", "maxmemory", "0")
         await store.probe()
         assert store.degraded is None
+
+
+async def test_connections_are_few_however_many_ask(server: RedisServer) -> None:
+    never_opens = Breaker(time.monotonic, failures=1_000_000)
+    store = RedisStore(parse_location(server.url), Guard(never_opens))
+    try:
+        await asyncio.gather(*(store.get_many(KEYS) for _ in range(300)), return_exceptions=True)
+        n_asking = 1
+        assert n_asking + 1 < server.ask("INFO", "clients")["connected_clients"] <= n_asking + SLOTS
+    finally:
+        await store.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -225,3 +226,13 @@ async def test_renewals_that_wait_are_bounded(shared: Shared) -> None:
     await cache.upkeep()
     [(_, others)] = shared.take("renew")
     assert set(renewed) | set(others) == set(keys)
+
+
+async def test_upkeep_goes_on_until_it_is_cancelled(shared: Shared) -> None:
+    keeping = asyncio.create_task(replica(shared).keep_up(0))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert shared.asked.count(("probe", ())) > 1
