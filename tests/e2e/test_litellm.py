@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -327,6 +327,41 @@ async def test_every_provider_of_the_table_is_asked_where_the_table_says(
     assert PROVIDER_KEY.encode() in b" ".join(value for _, value in asked.headers)
     assert PROVIDER_KEY.encode() not in asked.target
     assert origin_of(provider, url).startswith("https://")
+
+
+class TestBodies:
+    BODY = json.dumps({"model": "m", "messages": HELLO}).encode()
+
+    async def sent(
+        self, body: bytes | AsyncIterator[bytes], *headers: tuple[bytes, bytes]
+    ) -> tuple[int, int]:
+        """The status of the answer, and how often the provider was asked."""
+        wire = Telling()
+        upstream = LitellmUpstream("anthropic", PROVIDER_KEY, wire)
+        answer = await upstream.send(
+            UpstreamRequest("POST", b"/v1/chat/completions?a=b", list(headers), body)
+        )
+        await answer.aclose()
+        return answer.status, len(wire.requests)
+
+    async def test_a_body_that_comes_in_pieces_is_read_to_its_end(self) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield self.BODY[:9]
+            yield self.BODY[9:]
+
+        assert await self.sent(pieces()) == (429, 1)
+
+    async def test_one_without_end_is_not(self) -> None:
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield b" " * (1 << 20)
+
+        assert await self.sent(endless()) == (413, 0)
+
+    @pytest.mark.parametrize(("coding", "status"), [(b"gzip", 415), (b"Identity", 429)])
+    async def test_an_encoded_one_is_refused(self, coding: bytes, status: int) -> None:
+        found, n_asked = await self.sent(self.BODY, (b"content-encoding", coding))
+        assert (found, n_asked) == (status, status == 429)
 
 
 async def test_a_library_that_would_ask_elsewhere_is_stopped() -> None:

@@ -142,6 +142,12 @@ def test_a_body_that_readers_may_read_differently_has_no_name(body: bytes) -> No
     assert key(replace(ASKED, body=body)) is None
 
 
+@pytest.mark.parametrize("depth", [100, 400, 700, 900, 990])
+def test_a_deep_body_is_named_or_not_and_nothing_breaks(depth: int) -> None:
+    body = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+    assert (key(replace(ASKED, body=body)) is not None) or depth > 200
+
+
 def test_a_number_of_any_length_is_not_converted() -> None:
     assert read(b'{"a":' + b"9" * 10_000 + b"}")[1].endswith(b"9" * 10_000 + b"}")
 
@@ -149,7 +155,7 @@ def test_a_number_of_any_length_is_not_converted() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([b"openai-beta", b"x-app", b"accept", b"cookie", b"api-key"]),
+            st.sampled_from([b"openai-beta", b"x-app", b"accept", b"cookie", b"openai-project"]),
             st.binary(max_size=4),
         ),
         max_size=4,
@@ -181,11 +187,6 @@ def test_equal_fields_in_another_order_are_another_request() -> None:
 def test_how_a_request_travelled_does_not_matter(field: bytes) -> None:
     for spelling in (field, field.title()):
         assert key(replace(ASKED, headers=[*ASKED.headers, (spelling, b"7")])) == key(ASKED)
-
-
-@pytest.mark.parametrize("field", [b"api-key", b"x-goog-api-key"])
-def test_a_credential_the_tenant_is_not_made_of_counts(field: bytes) -> None:
-    assert key(replace(ASKED, headers=[*ASKED.headers, (field, b"7")])) != key(ASKED)
 
 
 @pytest.mark.parametrize(
