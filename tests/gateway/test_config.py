@@ -67,6 +67,7 @@ EXAMPLES = {
     "KEY": "pass",
     "ASK_USAGE": "false",
     "MAX_IN_FLIGHT": "7",
+    "MAX_COMPRESSING": "7",
     "CONNECT": "2",
     "BUDGET": "0.5",
     "SCORER": "frequency",
