@@ -91,6 +91,8 @@ class Counts:
     """Answered by an error, such as that there is no memory left."""
     skipped: int = 0
     """Not sent: the store is known to be down, or the request has waited enough."""
+    outages: int = 0
+    """How often it went down."""
 
 
 class Guard:
@@ -196,12 +198,17 @@ class Guard:
     def _trip(self) -> None:
         """One probe that fails is enough, where of requests it takes several."""
         for _ in range(FAILURES):
-            self._breaker.failed()
+            self._count_failure()
 
     def _fail(self, why: str) -> None:
         self.counts.failed += 1
         self._why_down = why
+        self._count_failure()
+
+    def _count_failure(self) -> None:
+        was_down = self.is_down
         self._breaker.failed()
+        self.counts.outages += self.is_down and not was_down
 
     async def _limited(self, command: Callable[[], Awaitable[T]]) -> T:
         try:

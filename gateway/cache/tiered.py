@@ -84,6 +84,8 @@ class TieredCache:
         self._now = now
         self._due: dict[bytes, float] = {}
         self._told: str | None = None
+        self._outages = 0
+        """Those after which everything in use is written again."""
         self.counts = TierCounts()
 
     @property
@@ -127,7 +129,11 @@ class TieredCache:
     async def upkeep(self) -> None:
         """Say how the store is when that changes, probe it while it is not well, renew what is due."""
         await self._health.probe()
-        if (trouble := self._health.degraded) != self._told:
+        trouble, outages = self._health.degraded, self._health.counts.outages
+        if trouble is None and (self._told is not None or outages != self._outages):
+            self._local.doubt_renewals()
+            self._outages = outages
+        if trouble != self._told:
             self._tell(trouble)
         if self._due:
             due, self._due = self._due, {}
@@ -176,5 +182,4 @@ class TieredCache:
             logger.error("cache degraded, requests go on without it: %s", trouble)
         else:
             logger.info("cache answers again")
-            self._local.doubt_renewals()
         self._told = trouble

@@ -164,6 +164,7 @@ def test_a_store_that_is_down_is_probed_and_comes_back() -> None:
         await scene.guard.probe("get", scene.command)
         assert scene.guard.degraded is None
         assert await scene.ask() == "answer"
+        assert scene.guard.counts.outages == 1
 
     play(body)
 

@@ -350,7 +350,7 @@ async def test_a_cancelled_command_never_answers_another_caller(
         for _ in range(40):
             n_answered += sum(await asyncio.gather(*(_ask_and_leave(store, random) for _ in range(25))))
         assert n_answered < 40 * 25 - 300, "hundreds were cancelled"
-        assert (store.guard.counts.failed > 0) == (abandon_s < 1)
+        assert abandon_s == 1.0 or store.guard.counts.failed > 0, "some were cut off"
 
         async def answers_rightly() -> bool:
             with suppress(CacheError):

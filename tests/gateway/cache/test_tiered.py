@@ -196,6 +196,20 @@ async def test_after_an_outage_everything_in_use_is_renewed(
     ]
 
 
+async def test_an_outage_between_two_upkeeps_is_made_up_for_too(shared: Shared) -> None:
+    cache = replica(shared)
+    await cache.put_if_absent(b"a", b"1", TTL_S)
+    shared.entries.clear()
+    shared.counts.outages += 1
+    for expected in (1, 0):
+        await cache.upkeep()
+        shared.now += 1
+        await cache.get_many([b"a"])
+        await cache.upkeep()
+        assert len(shared.take("renew")) == expected
+    assert shared.entries.keys() == {b"a"}
+
+
 async def test_a_renewal_that_fails_is_made_up_for_unless_it_is_refused(shared: Shared) -> None:
     cache = replica(shared)
     for error, renewals in ((CacheRefused("full"), 1), (CacheDown("gone"), 2)):
