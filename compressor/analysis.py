@@ -51,6 +51,10 @@ class Weights:
     origin_tokens: int
     of_words: Ints
 
+    def fit(self, found: Found) -> bool:
+        """Whether they can be those of the words found."""
+        return len(self.of_words) == (len(found.words) if isinstance(found, Findings) else 0)
+
 
 Outcome: TypeAlias = Analysis | Compressed
 """An analysis, or a finished result when the text is to be left whole."""

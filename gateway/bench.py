@@ -1,10 +1,16 @@
 """What Pith adds to a request, measured by a client over loopback, and how long its event loop stands still.
 
-The upstream has a process of its own; Pith runs in this one, on a thread of its own. Each conversation is
-sent straight to the upstream and then through Pith four times: `new`; for another `model`, whose tokenizer
-leaves nothing to use but the recorded scores; at another `rate`, which leaves the counts of messages that
-nobody compresses as well; and as it was, `seen`. What a scenario adds is its time less that of the direct
-request.
+The upstream has a process of its own; two Piths run in this one, on a thread each, over one cache. Each
+conversation is sent straight to the upstream and then through Pith once a scenario:
+
+    new         nothing is known of it
+    model       for another model: other tokens, so nothing is known but scores and findings
+    rate        at another rate: what words weigh and the counts of messages nobody compresses are known too
+    seen        as it was
+    protection  by a policy that protects other things: scores are recorded, the rest is found anew
+    restart     as it was, by the other Pith, which has seen nothing and shares the cache
+
+What a scenario adds is its time less that of the direct request.
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from compressor import CompressionParams, Scorer
 from compressor.bench import MODEL, RECIPE, Laps
 from compressor.bench import compress as staged
 from gateway.app import create_app
+from gateway.cache.memory import MemoryCache
 from gateway.config import load as load_config
 from gateway.demo.corpus import PROSE, conversation, prose
 from gateway.demo.instant import instant_upstream
@@ -36,11 +43,16 @@ from gateway.demo.running import running
 from gateway.hashing import Secret
 from gateway.interpreter import settle
 from gateway.splice import decode, raw_spans
+from policies.load import default_policies
+from policies.params import ProtectParams
+from policies.schema import Match, Policy
 
 PATH = "/v1/chat/completions"
 SMALL_PATH = "/v1/embeddings"
 PARAMS = CompressionParams(rate=0.5, force_tokens=("\n", "?"))
 TICK_S = 0.001
+CACHE_BYTES = 128 << 20
+OTHER_POLICY = "without-tags"
 
 Headers = Mapping[str, str]
 Seconds = list[float]
@@ -169,33 +181,39 @@ class Samples:
 
 @dataclass(slots=True, frozen=True)
 class GatewayBench:
-    """Two clients, one for Pith and one for the upstream, and what is known of Pith's loop."""
+    """Clients of two Piths and of the upstream, and what is known of the Piths' loops."""
 
     pith: Client
+    other_pith: Client
     upstream: Client
-    probe: Probe
+    probes: Sequence[Probe]
+
+    def _blocked(self) -> float:
+        """The longest stand-still of a loop since the last time."""
+        return max(probe.take() for probe in self.probes)
 
     def conversations(self, tokens: int, n_messages: int, repeats: int) -> tuple[int, dict[str, Samples]]:
         """Bytes of the last conversation, and the samples of each scenario."""
-        found = {name: Samples() for name in ("direct", "new", "model", "rate", "seen")}
+        found: dict[str, Samples] = {}
         body = b""
         for repeat in range(-1, repeats):
             messages = conversation(tokens, n_messages, repeat)
             scenarios = _scenarios(messages)
             body = scenarios["seen"][0]
             direct, _ = self.upstream.post(PATH, body, {})
+            self._blocked()
+            time.sleep(0.05)  # what a loop does when there is nothing to do
+            samples = {"direct": (direct, self._blocked())}
             for name, (sent, headers) in scenarios.items():
-                self.probe.take()
-                took, said = self.pith.post(PATH, sent, headers)
-                blocked = self.probe.take()
+                pith = self.other_pith if name == "restart" else self.pith
+                self._blocked()
+                took, said = pith.post(PATH, sent, headers)
+                samples[name] = (took - direct, self._blocked())
                 _check(name, said)
-                if repeat >= 0:
-                    found[name].added.append(took - direct)
-                    found[name].blocked.append(blocked)
             if repeat >= 0:
-                found["direct"].added.append(direct)
-                time.sleep(0.05)  # what the loop does when there is nothing to do
-                found["direct"].blocked.append(self.probe.take())
+                for name, (added, blocked) in samples.items():
+                    found.setdefault(name, Samples()).added.append(added)
+                    found[name].blocked.append(blocked)
         return len(body), found
 
     def small(self, n_bytes: int, repeats: int) -> Samples:
@@ -222,6 +240,8 @@ def _scenarios(messages: Sequence[Mapping[str, Any]]) -> dict[str, tuple[bytes, 
         "model": (body("gpt-4"), {}),
         "rate": (ours, {"x-pith-rate": "0.55"}),
         "seen": (ours, {}),
+        "protection": (ours, {"x-pith-policy": OTHER_POLICY}),
+        "restart": (ours, {}),
     }
 
 
@@ -236,14 +256,31 @@ def _check(scenario: str, headers: http.client.HTTPMessage) -> None:
 
 @contextmanager
 def gateway_bench(scorer: Scorer) -> Iterator[GatewayBench]:
-    """Pith and an upstream on loopback."""
+    """Two Piths over one cache and an upstream, on loopback."""
     with tempfile.TemporaryDirectory(prefix="pith-bench-") as folder, instant_upstream() as target:
         flags = {
             "upstreams.openai.url": target,
             "ledger": f"sqlite:///{Path(folder) / 'pith.db'}",
             "compressor.deadline_ms": 60_000,
         }
-        probe = Probe(create_app(load_config(None, {}, flags), scorer))
-        with running(probe) as url, closing(Client(url)) as pith, closing(Client(target)) as upstream:
-            settle()  # as `pith serve` does
-            yield GatewayBench(pith, upstream, probe)
+        config = load_config(None, {}, flags).model_copy(update={"policies": _policies()})
+        cache = MemoryCache(CACHE_BYTES, time.monotonic)  # made for one loop; here one at a time has work
+        probes = [Probe(create_app(config, scorer, cache=cache)) for _ in range(2)]
+        settle()  # as `pith serve` does
+        with (
+            running(probes[0]) as url,
+            running(probes[1]) as other,
+            closing(Client(url)) as pith,
+            closing(Client(other)) as other_pith,
+            closing(Client(target)) as upstream,
+        ):
+            yield GatewayBench(pith, other_pith, upstream, probes)
+
+
+def _policies() -> tuple[Policy, ...]:
+    """The default one, and another for requests that name it."""
+    [default] = default_policies().policies
+    protect = (default.params.protect or ProtectParams()).model_copy(update={"tags": False})
+    params = default.params.model_copy(update={"protect": protect})
+    named = {"name": OTHER_POLICY, "match": Match(model="no model"), "params": params}
+    return default.model_copy(update=named), default

@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import numpy as np
 import pytest
 
-from compressor import CompressionParams, DeadlineExceeded, ScorerDown, ScoreRequest, ScoringError
+from compressor import (
+    CompressionParams,
+    DeadlineExceeded,
+    ScorerDown,
+    ScoreRequest,
+    ScoringError,
+    counter,
+)
+from compressor.analysis import Weights
 from compressor.engine import Late
 from compressor.packed import pack
 from compressor.types import SCORE_ONE, Scores
@@ -18,6 +26,7 @@ from gateway.cache.memory import MemoryCache
 from gateway.cached import TURN_CHARACTERS, CachedCompressor
 from gateway.hashing import Secret
 from gateway.offload import Offload, P, T
+from gateway.recorded import pack_weights
 from gateway.types import Cache
 
 TEXT = " ".join(f"sentence number {i} about the very same subject" for i in range(40))
@@ -126,10 +135,10 @@ async def test_a_new_rate_needs_nothing_new(offload: Offload, engine: FakeEngine
     cached = compressor_with(engine, cache, offload, analyses)
     await cached.compress(BOTH, HALF)
     await asyncio.sleep(0)
-    assert len(cache.kept) == 3, "findings of both, scores of the one that wanted some"
+    assert len(cache.kept) == 5, "findings and weights of both, scores of the one that wanted some"
     assert (len(analyses.findings), len(analyses.weights)) == (2, 2)
     more = await cached.compress(BOTH, CompressionParams(rate=0.7))
-    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (3, 2, 2)
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (5, 2, 2)
     assert [(result.cache, result.skip) for result in more] == [("hit", None), (None, "structured")]
     assert [result.text for result in more] == await expected_of(BOTH, CompressionParams(rate=0.7), offload)
 
@@ -140,7 +149,8 @@ async def test_another_tokenizer_needs_new_weights_alone(offload: Offload, engin
     other = CompressionParams(rate=0.5, tokenizer="cl100k_base")
     await cached.compress(BOTH, HALF)
     results = await cached.compress(BOTH, other)
-    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (3, 2, 4)
+    await asyncio.sleep(0)
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (7, 2, 4)
     assert [result.text for result in results] == await expected_of(BOTH, other, offload)
 
 
@@ -151,7 +161,7 @@ async def test_other_force_rules_need_new_findings_alone(offload: Offload, engin
     await cached.compress(BOTH, HALF)
     results = await cached.compress(BOTH, other)
     await asyncio.sleep(0)
-    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (5, 4, 2)
+    assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (7, 4, 2)
     assert [result.text for result in results] == await expected_of(BOTH, other, offload)
     assert engine.n_scored == 1
 
@@ -175,7 +185,7 @@ async def test_another_replica_starts_from_what_is_on_record(offload: Offload) -
     recorded = dict(cache.kept)
     second.error = ScorerDown("must not be asked")
     results = await compressor_with(second, cache, offload).compress(BOTH, HALF)
-    assert cache.asked == [4, 4], "scores and findings of both texts at one go"
+    assert cache.asked == [6, 6], "scores, findings and weights of both texts at one go"
     assert cache.kept == recorded
     assert [result.cache for result in results] == ["hit", None]
     assert [result.text for result in results] == await expected_of(BOTH, HALF, offload)
@@ -191,11 +201,24 @@ async def test_findings_on_record_are_used_and_not_made_anew(engine: FakeEngine,
     assert (result.text, result.skip) == (TEXT, "structured")
 
 
+async def test_weights_of_other_words_are_a_miss(engine: FakeEngine, offload: Offload) -> None:
+    cache = RecordingCache()
+    await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    await asyncio.sleep(0)
+    n_words, origin_tokens = len(split(TEXT)), counter(HALF.tokenizer).count(TEXT)
+    [key] = [key for key, value in cache.kept.items() if len(value) == 5 + n_words]
+    cache.kept[key] = pack_weights(Weights(origin_tokens, np.ones(n_words - 1, np.int32)))
+    [result] = await compressor_with(engine, cache, offload).compress([TEXT], HALF)
+    assert (result.cache, [result.text]) == ("hit", await expected_of([TEXT], HALF, offload))
+
+
 async def test_texts_too_short_are_not_looked_up(engine: FakeEngine, offload: Offload) -> None:
     cache = CountingCache()
     cached = compressor_with(engine, cache, offload)
-    [result] = await cached.compress(["one two three"], CompressionParams(min_tokens=5))
+    [result] = await cached.compress(["one two three"], CompressionParams(min_tokens=15))
     assert (result.skip, cache.asked) == ("short", [])
+    [result] = await cached.compress(["one two three"], CompressionParams(min_tokens=5))
+    assert (result.skip, cache.asked) == ("short", [3]), "13 characters may be 5 tokens"
 
 
 async def test_texts_with_marks_are_analysed_anew(cached: CachedCompressor, engine: FakeEngine) -> None:
@@ -285,7 +308,7 @@ async def test_the_cache_holds_no_text(engine: FakeEngine, offload: Offload) -> 
 
     await compressor_with(engine, OtherReplicasCache(keep), offload).compress([TEXT], HALF)
     await asyncio.sleep(0)
-    assert len(stored) == 2
+    assert len(stored) == 3
     assert not any(b"sentence" in value for value in stored)
 
 
@@ -310,4 +333,4 @@ async def test_many_texts_leave_the_thread_to_others_between_turns(engine: FakeE
     offload.close()
     assert [result.skip for result in results] == [None] * 9
     assert [result.text[0] for result in results] == list("012345678")
-    assert len(offload.sizes) == 1 + 3 * 5  # keys; five turns to count, up to the scores, and after them
+    assert len(offload.sizes) == 1 + 2 * 5  # keys, and five turns before and after the scores

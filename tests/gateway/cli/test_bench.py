@@ -13,7 +13,7 @@ from gateway.cli import main
 
 DOCUMENT = Path(__file__).parents[3] / "docs/benchmarks.md"
 SPREAD = {"min", "p50", "p95", "max"}
-SCENARIOS = {"direct", "new", "model", "rate", "seen"}
+SCENARIOS = {"direct", "new", "model", "rate", "seen", "protection", "restart"}
 
 
 def pith(*arguments: str) -> str:
