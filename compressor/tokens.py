@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from functools import cache
+import threading
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import tiktoken
@@ -96,11 +96,30 @@ def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(lengths)))[offsets]
 
 
-@cache
+_counters: Final[dict[str, TokenCounter]] = {}
+_loading: Final = threading.Lock()
+
+
 def counter(encoding: str) -> TokenCounter:
-    """The counter of an encoding, loaded once (about 0.3 s). Raises ValueError naming an unknown encoding."""
+    """The counter of an encoding, loaded once: 0.2 s, 43 MiB. Raises ValueError for an unknown one."""
+    if not is_loaded(encoding):
+        with _loading:
+            if not is_loaded(encoding):
+                _counters[encoding] = _load(encoding)
+    return _counters[encoding]
+
+
+def is_loaded(encoding: str) -> bool:
+    """Whether `counter` has it at once."""
+    return encoding in _counters
+
+
+def _load(encoding: str) -> TokenCounter:
     os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(_ranks_folder()))
-    return TokenCounter(tiktoken.get_encoding(encoding))
+    vocabulary = tiktoken.get_encoding(encoding)
+    # Its tables are made. The dictionary they were made of is kept for pickling only, and is 30 MiB more.
+    vocabulary._mergeable_ranks = {}
+    return TokenCounter(vocabulary)
 
 
 def _ranks_folder() -> Path:

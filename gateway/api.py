@@ -25,6 +25,7 @@ from gateway.passthrough import CLIENT_GONE
 from gateway.refusal import Refusal
 from gateway.services import Services
 from gateway.splice import Cut, decode, raw_spans, splice
+from gateway.vocabularies import have_vocabulary
 from policies.decide import decide
 from policies.errors import PolicyError
 from policies.match import RequestFacts
@@ -106,6 +107,7 @@ async def compress(request: Request) -> Response:
         if "request" in body:
             return await _answer(services, size, await _compress_request(request, body, size))
         texts, params = _texts(body)
+        await have_vocabulary(params.tokenizer)
         results = await services.compressor.compress(texts, params, tenant=_tenant(request))
         answer = {"results": map(described, results), "request": None, "decision": None}
         return await _answer(services, size, answer)
@@ -115,6 +117,7 @@ async def explain_texts(request: Request) -> Response:
     """As `compress` for texts, with the fate of every word."""
     services, body, size = await _read(request)
     texts, params = _texts(body)
+    await have_vocabulary(params.tokenizer)
     async with ClientWatch(request.receive, b""):
         explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
         results = (described(item.result) | {"words": _words(item)} for item in explained)
@@ -166,6 +169,7 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
     facts = RequestFacts(CHAT_PATH, chat.model, caller.key_id, caller.team)
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(chat.model)
+    await have_vocabulary(tokenizer)
     edits, results = [], []
     for site in chat.texts:
         literal = raw[site.start : site.end]

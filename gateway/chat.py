@@ -31,6 +31,7 @@ from gateway.services import Services
 from gateway.splice import Cut, Edit, decode, raw_spans, splice
 from gateway.stopwatch import Stopwatch
 from gateway.texts import Finished, Text
+from gateway.vocabularies import have_vocabulary
 from policies.decide import Decision, decide, obey
 from policies.match import RequestFacts
 from policies.overrides import Overrides
@@ -161,6 +162,7 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
     incoming, body, request = asked.incoming, asked.body, asked.request
     with watch.stage("compress"):
         tokenizer, _ = encoding_for(request.model)
+        await have_vocabulary(tokenizer)
         texts = await services.offload(len(body), _texts, body, request, decision, tokenizer)
         left_s = services.deadline_s - watch.ms.get("queue", 0.0) / 1e3
         finished = await services.texts.finish(_scope(incoming, decision), conversation, texts, left_s)
