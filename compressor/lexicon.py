@@ -180,6 +180,12 @@ def parse_frequency(data: bytes) -> FrequencyTable:
     return FrequencyTable(keys, buckets, tenths)
 
 
+def load() -> None:
+    """Read the tables now and not at the first text: 0.2 s, and 35 MiB for a moment of which 8 stay."""
+    _load_frequency()
+    _load_cohesion()
+
+
 @cache
 def _load_cohesion() -> Cohesion:
     return parse_cohesion(_read("cohesion.tsv.gz"))

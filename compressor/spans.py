@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,7 +19,8 @@ class CharSet:
     """A set of characters of the basic plane, asked for whole arrays."""
 
     def __init__(self, chars: str) -> None:
-        self._table = np.zeros(0x10000, np.bool_)
+        # In pages of its own: of most sets one is touched, and the others cost nothing (3 MiB of all sets).
+        self._table = np.frombuffer(mmap.mmap(-1, 0x10000), np.bool_)
         self._table[codes_of(chars)] = True
 
     @classmethod
@@ -26,7 +28,8 @@ class CharSet:
         """All characters of the given `chars.Group`s."""
         chars = cls("")
         table, _ = classify(np.arange(0xFFFF, dtype=np.uint32))
-        chars._table[:0xFFFF] = np.isin(table, groups)
+        members = np.isin(table, groups).nonzero()
+        chars._table[members] = True
         return chars
 
     def has(self, codes: Codes) -> Bools:

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from compressor import Engine, Scorer, counter
+from compressor import Engine, Scorer, counter, lexicon
 from compressor.scorers import load as load_scorer
+from compressor.tokens import DEFAULT_ENCODING
 from gateway.access.gate import Gate
 from gateway.access.opening import open_gate
 from gateway.admission import Admission, patience_s
@@ -39,6 +40,7 @@ from gateway.upstreams.http import HttpUpstream
 from gateway.upstreams.litellm import LitellmUpstream
 from gateway.upstreams.litellm import load as load_litellm
 from gateway.upstreams.providers import origin_of
+from gateway.warming import warm_up
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
 
@@ -48,7 +50,6 @@ POLL_S = 2.0
 """How often the policy file and the kill switch are looked at."""
 MEMO_SHARE = 0.5
 """Of the in-process cache's bytes: finished texts and analyses, half each. The rest: scores and pins."""
-WARM_ENCODINGS = ("o200k_base", "cl100k_base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,28 @@ class Services:
 
 def load(config: Config) -> Scorer:
     """The configured scorer, and all that is slow the first time. Raises ModelError."""
-    for encoding in WARM_ENCODINGS:
-        counter(encoding)
+    lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
+    counter(DEFAULT_ENCODING)
     if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
         load_litellm()
-    return load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
+    scorer = load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
+    warm_up(scorer)
+    return scorer
 
 
 @asynccontextmanager
 async def open_services(
-    config: Config, scorer: Scorer, read_mode: Callable[[], Mode], *, poll_s: float = POLL_S
+    config: Config,
+    scorer: Scorer,
+    read_mode: Callable[[], Mode],
+    *,
+    poll_s: float = POLL_S,
+    cache: Cache | None = None,
 ) -> AsyncIterator[Services]:
-    """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost."""
+    """Open all parts; on leaving close them in reverse, the ledger last, so that nothing is lost.
+
+    `cache` takes the place of the configured one.
+    """
     async with AsyncExitStack() as stack:
         secret = load_secret(os.environ, sqlite_path(config.ledger), is_shared=config.cache is not None)
         policies = open_policies(config)
@@ -167,7 +178,8 @@ async def open_services(
             task = asyncio.create_task(work, name=f"watch of {name}")
             task.add_done_callback(partial(_tell_end, metrics, name))
             stack.callback(task.cancel)
-        cache: Cache = shared or local
+        if cache is None:  # an empty one is false
+            cache = shared or local
         memo: Cache = MemoryCache(memo_bytes // 2, time.monotonic)
         compressor = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
         pins = Pins(cache, secret, offload)
