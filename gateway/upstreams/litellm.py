@@ -155,6 +155,7 @@ class _Call:
         self._transport = OwnWire(wire, origin, name)
         handler = importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
         self.client: Any = handler(transport=self._transport, follow_redirects=False)
+        self.client.client = self.client.client  # ours: collected, it begins no task to close it
 
     async def aclose(self) -> None:
         await self._transport.aclose()
