@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Open, and nothing waits to be read: the upstream has not closed it by now, as far as is known here.
 
-        The event loop may not have come to it yet; asking the system takes 2 us.
+        The event loop may not have come to it yet; asking the system takes 1 us.
         """
         if not self.is_open:
             return False

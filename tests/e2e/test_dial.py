@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
-from gateway.errors import UpstreamBusy, UpstreamError
+from gateway.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 from gateway.types import UpstreamRequest
 from gateway.upstreams.addresses import read_network
 from gateway.upstreams.dial import STAGGER_S, Dialer, Limits
@@ -43,8 +43,11 @@ class Resolving(asyncio.SelectorEventLoop):
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
         self.connected.append(address[0])
-        if address[0].startswith("127.0.0.9"):  # a black hole
+        if address[0] == "127.0.0.9":  # a black hole
             await asyncio.Event().wait()
+        if address[0] == "127.0.0.8":  # connects when nobody waits for it any more
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
         await super().sock_connect(sock, address)
 
 
@@ -131,6 +134,26 @@ class TestSeveralAddresses:
         with pytest.raises(UpstreamError, match="connection refused"):
             run(loop, dialer(unused_tcp_port))
 
+    def test_one_that_connects_too_late_is_closed(self) -> None:
+        loop = Resolving(["127.0.0.8", "127.0.0.1"])
+
+        async def connect(server: socket.socket) -> None:
+            connection = await dialer(server.getsockname()[1]).open()
+            first, _ = await loop.sock_accept(server)
+            late, _ = await loop.sock_accept(server)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await loop.sock_recv(late, 1) == b""
+            assert connection.is_open
+            connection.abort()
+            first.close()
+            late.close()
+
+        with socket.create_server(("0.0.0.0", 0)) as server:
+            server.setblocking(False)
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(connect(server))
+        assert loop.connected == ["127.0.0.8", "127.0.0.1"]
+
     def test_the_slower_one_leaves_nothing_behind(self, listening: int) -> None:
         loop = Resolving(["127.0.0.9", "127.0.0.1"])
 
@@ -190,6 +213,36 @@ class TestBreaker:
         with pytest.raises(UpstreamError, match="in a row"):
             await asyncio.gather(client.send(get()), client.send(get()))
         await client.aclose()
+
+    def test_connects_that_time_out_open_it_too(self) -> None:
+        loop = Resolving(["127.0.0.9"])
+        dial = Dialer(
+            parse_origin("http://models.example"), name="it", tls=None, connect_s=AT_ONCE, limits=Limits()
+        )
+
+        async def scenario() -> None:
+            for _ in range(5):
+                with pytest.raises(UpstreamTimeout, match=r"took no connection within 0\.01 s"):
+                    await dial.open()
+            assert dial.breaker.state == "open"
+
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(scenario())
+
+    def test_callers_that_leave_say_nothing_about_the_upstream(self) -> None:
+        loop = Resolving(["127.0.0.9"])
+        dial = dialer(80)
+
+        async def scenario() -> None:
+            for _ in range(6):
+                opening = asyncio.create_task(dial.open())
+                await asyncio.sleep(0)
+                opening.cancel()
+                await asyncio.wait([opening])
+            assert dial.breaker.state == "closed"
+
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(scenario())
 
 
 class TestRetries:

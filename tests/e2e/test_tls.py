@@ -61,6 +61,24 @@ async def test_streams_and_breaks_and_leavings_pass_through_tls(authority: trust
                 assert await peer.until_closed() == b""
 
 
+async def test_a_kept_connection_serves_the_next_request(authority: trustme.CA) -> None:
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with listening(authority) as upstream:
+        client = HttpUpstream(url_of(upstream), name="tls", tls=trust)
+        for n in range(3):
+            sending = asyncio.create_task(client.send(UpstreamRequest("POST", b"/", [], b"{}")))
+            if n == 0:
+                peer = await upstream.accept()
+            await peer.answer()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            response = await sending
+            assert [chunk async for chunk in response.body] == [b"ok"]
+            await response.aclose()
+        assert upstream.n_connections == 1
+        await client.aclose()
+
+
 async def test_a_certificate_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
     async with listening(authority) as upstream:
         client = HttpUpstream(url_of(upstream), name="tls")
