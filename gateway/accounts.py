@@ -66,7 +66,7 @@ class Account:
         )
         answer = Answer(
             send,
-            added=plan.headers(self.id, self.watch.header()),
+            added=lambda waited_s: plan.headers(self.id, self.watch.header(waited_s)),
             tap=self.turn.recording(tap) if plan.reads_usage and plan.answer is None else None,
             tunnel=Tunnel(take_over, self.services.config.timeouts.stream_idle_s) if take_over else None,
         )

@@ -10,9 +10,9 @@ the client sends passes before that.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from starlette.types import Receive, Send
 
@@ -78,6 +78,10 @@ async def relay(receive: Receive, answer: Answer, upstream: Upstream, request: U
         await answer.refuse(refusal)
 
 
+Added: TypeAlias = Callable[[float], RawHeaders]
+"""The header fields to add, told how many seconds the upstream took until now."""
+
+
 class Answer:
     """The answer to one client, as far as it has been sent; its outcome can be asked for at any time."""
 
@@ -85,12 +89,12 @@ class Answer:
         self,
         send: Send,
         *,
-        added: Sequence[tuple[bytes, bytes]] = (),
+        added: Added = lambda waited_s: [],
         tap: Tap | None = None,
         tunnel: Tunnel | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`added` header fields come behind the upstream's own; `tunnel` where the client asked for one."""
+        """`added` fields come behind the upstream's own; `tunnel` where the client asked for one."""
         self._send = send
         self._added = added
         self._tap = tap
@@ -127,8 +131,11 @@ class Answer:
     async def refuse(self, refusal: Refusal) -> None:
         """Answer by an error of ours; nothing has been sent yet."""
         self._status = refusal.status
-        await refuse(self._send, refusal, list(self._added))
+        await refuse(self._send, refusal, self._said())
         self._is_complete = True
+
+    def _said(self) -> RawHeaders:
+        return self._added(self._clock() - self._started_at)
 
     def outcome(self) -> Outcome:
         """How it stands, or has ended."""
@@ -138,13 +145,13 @@ class Answer:
     async def _start(self, status: int, headers: RawHeaders, reason: bytes | None) -> None:
         if self._tap is not None:
             headers = self._tap.head(status, headers) or headers
-        start = {"type": "http.response.start", "status": status, "headers": [*headers, *self._added]}
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, *self._said()]}
         await self._send(start | {"reason": reason})  # for our server; ASGI knows no reason
         self._status = status
 
     async def _switch(self, tunnel: Tunnel, upstream: TakeOver, headers: RawHeaders) -> None:
         self._status = SWITCHED
-        head = switching_head([*headers, *self._added])
+        head = switching_head([*headers, *self._said()])
         self._is_complete = await tunnel.join(upstream, head)
 
     async def _stream(self, body: AsyncIterator[bytes]) -> None:

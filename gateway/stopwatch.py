@@ -32,6 +32,10 @@ class Stopwatch:
         """Since the request was accepted."""
         return self._clock() - self._began
 
-    def header(self) -> bytes:
-        """As the value of x-pith-timing, in the syntax of Server-Timing (W3C): `parse;dur=0.4, …`."""
-        return ", ".join(f"{name};dur={ms:g}" for name, ms in self.ms.items()).encode()
+    def header(self, upstream_s: float) -> bytes:
+        """As the value of x-pith-timing, in the syntax of Server-Timing (W3C): `parse;dur=0.4, …`.
+
+        `upstream_s`: how long the upstream took until its answer began, which is now.
+        """
+        now = {**self.ms, "upstream": upstream_s * 1e3, "total": self.elapsed_s * 1e3}
+        return ", ".join(f"{name};dur={ms:.6g}" for name, ms in now.items()).encode()

@@ -83,8 +83,9 @@ class Client:
 
 async def relayed(client: Client, upstream: FakeUpstream, *, tap: Tap | None = None) -> Outcome:
     ticks = count(0.0, 1.0)
-    added = [(b"x-pith-id", b"1")]
-    answer = Answer(client.send, added=added, tap=tap, clock=lambda: next(ticks))
+    answer = Answer(
+        client.send, added=lambda waited_s: [(b"x-pith-id", b"1")], tap=tap, clock=lambda: next(ticks)
+    )
     await relay(client.receive, answer, upstream, REQUEST)
     return answer.outcome()
 
@@ -104,7 +105,7 @@ async def test_an_answer_goes_by_chunk_by_chunk() -> None:
         {"type": "http.response.body", "body": b"b", "more_body": True},
         {"type": "http.response.body", "body": b"", "more_body": False},
     ]
-    assert outcome == Outcome(201, is_complete=True, first_byte_s=1.0, total_s=2.0)
+    assert outcome == Outcome(201, is_complete=True, first_byte_s=2.0, total_s=3.0)
     assert upstream.requests == [REQUEST]
     assert upstream.responses[0].is_closed
 
@@ -113,7 +114,7 @@ async def test_an_answer_without_body() -> None:
     client = Client()
     outcome = await relayed(client, FakeUpstream([], 304, [(b"content-length", b"9"), (b"etag", b"w")]))
     assert client.sent[0]["headers"] == [(b"content-length", b"9"), (b"etag", b"w"), (b"x-pith-id", b"1")]
-    assert outcome == Outcome(304, is_complete=True, first_byte_s=None, total_s=1.0)
+    assert outcome == Outcome(304, is_complete=True, first_byte_s=None, total_s=2.0)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ class TestTap:
         outcome = await relayed(client, FakeUpstream([b"a", b"bc"], 202, [(b"x", b"1")]), tap=tap)
         assert [message["body"] for message in client.sent[1:]] == [b"ab", b"c"]
         assert (b"x-tap", b"1") in client.sent[0]["headers"]
-        assert (tap.status, outcome.first_byte_s, client.is_ended) == (202, 1.0, True)
+        assert (tap.status, outcome.first_byte_s, client.is_ended) == (202, 2.0, True)
 
     async def test_may_leave_the_head(self) -> None:
         client = Client()
@@ -214,7 +215,7 @@ async def test_a_request_that_ends_in_no_request_is_refused_and_on_record() -> N
 
     client, upstream = Broken(), Reading()
     body = request_body({"headers": [(b"content-length", b"9")]}, client.receive)
-    answer = Answer(client.send, added=[(b"x-pith-id", b"1")])
+    answer = Answer(client.send, added=lambda waited_s: [(b"x-pith-id", b"1")])
     await relay(client.receive, answer, upstream, replace(REQUEST, body=body))
     assert (client.sent[0]["status"], upstream.requests) == (400, [])
     assert (b"x-pith-id", b"1") in client.sent[0]["headers"]

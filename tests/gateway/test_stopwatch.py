@@ -26,7 +26,8 @@ def test_stages_add_up_and_are_told_in_order() -> None:
     clock.now += 1.0
     assert watch.ms == {"parse": 2.0, "compress": 2000.0}
     assert watch.elapsed_s == pytest.approx(3.002)
-    assert watch.header() == b"parse;dur=2, compress;dur=2000"
+    said = watch.header(upstream_s=0.5)
+    assert said == b"parse;dur=2, compress;dur=2000, upstream;dur=500, total;dur=3002"
 
 
 def test_a_stage_that_fails_is_timed_too() -> None:
@@ -43,5 +44,5 @@ def test_a_stage_that_fails_is_timed_too() -> None:
     assert watch.ms == {"splice": 250.0}
 
 
-def test_nothing_timed_says_nothing() -> None:
-    assert Stopwatch(Clock()).header() == b""
+def test_what_was_only_sent_on_tells_of_the_upstream() -> None:
+    assert Stopwatch(Clock()).header(upstream_s=0.25) == b"upstream;dur=250, total;dur=0"
