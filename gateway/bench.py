@@ -19,6 +19,7 @@ import asyncio
 import http.client
 import json
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ from gateway.config import load as load_config
 from gateway.demo.corpus import PROSE, conversation, prose
 from gateway.demo.instant import instant_upstream
 from gateway.demo.running import running
+from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.hashing import Secret
 from gateway.interpreter import settle
 from gateway.splice import decode, raw_spans
@@ -255,16 +257,23 @@ def _check(scenario: str, headers: http.client.HTTPMessage) -> None:
 
 
 @contextmanager
-def gateway_bench(scorer: Scorer) -> Iterator[GatewayBench]:
-    """Two Piths over one cache and an upstream, on loopback."""
+def gateway_bench(scorer: Scorer, cache_url: str | None = None) -> Iterator[GatewayBench]:
+    """Two Piths over one cache and an upstream, on loopback.
+
+    The cache is in this process, or the one the URL names, under a secret of this run: nothing is on record.
+    """
+    if cache_url is not None:
+        os.environ[SECRET_VARIABLE] = secrets.token_hex(32)
     with tempfile.TemporaryDirectory(prefix="pith-bench-") as folder, instant_upstream() as target:
         flags = {
             "upstreams.openai.url": target,
             "ledger": f"sqlite:///{Path(folder) / 'pith.db'}",
             "compressor.deadline_ms": 60_000,
+            "cache": cache_url,
         }
         config = load_config(None, {}, flags).model_copy(update={"policies": _policies()})
-        cache = MemoryCache(CACHE_BYTES, time.monotonic)  # made for one loop; here one at a time has work
+        # Made for one loop; here one at a time has work.
+        cache = MemoryCache(CACHE_BYTES, time.monotonic) if config.cache is None else None
         probes = [Probe(create_app(config, scorer, cache=cache)) for _ in range(2)]
         settle()  # as `pith serve` does
         with (

@@ -83,14 +83,17 @@ def text(tokens: int, text_tokens: int, scorer: str, repeats: int, as_json: bool
     "--tokens", type=click.IntRange(1), default=100_000, show_default=True, help="Tokens in a conversation."
 )
 @click.option("--messages", type=click.IntRange(1), default=100, show_default=True, help="Messages in it.")
+@click.option(
+    "--cache", metavar="URL", help="A cache for both Piths, e.g. redis://127.0.0.1; else in process."
+)
 @_SCORER
 @_repeats(20)
 @_JSON
-def gateway(tokens: int, messages: int, scorer: str, repeats: int, as_json: bool) -> None:
+def gateway(tokens: int, messages: int, cache: str | None, scorer: str, repeats: int, as_json: bool) -> None:
     """What is added to a request: new, from recorded scores, already seen; and to one passed on unread."""
     loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
     before = load_average()
-    with gateway_bench(loaded) as running:
+    with gateway_bench(loaded, cache) as running:
         n_bytes, conversations = running.conversations(tokens, messages, repeats)
         small = running.small(1024, repeats * 10)
     found: Json = {
