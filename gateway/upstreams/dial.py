@@ -65,19 +65,19 @@ class Dialer:
         self._tls = tls
         self._connect_s = connect_s
         self._limits = limits
-        self._budget = RetryBudget(limits.retry_budget)
+        self.budget = RetryBudget(limits.retry_budget)
+        """Paid into by every request, also those that need no new connection."""
         self.breaker = Breaker(clock)
 
     async def open(self) -> Connection:
         """A new connection."""
-        self._budget.pay_in()
         n_failed = 0
         while True:
             try:
                 return await self._attempt()
             except UpstreamError:
                 n_failed += 1
-                if n_failed > self._limits.connect_retries or not self._budget.take():
+                if n_failed > self._limits.connect_retries or not self.budget.take():
                     raise
             await asyncio.sleep(wait_s(n_failed, random()))  # noqa: S311  # spreads callers, keeps no secret
 

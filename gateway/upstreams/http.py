@@ -84,6 +84,7 @@ class HttpUpstream:
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send and return once the response head is here. Raises UpstreamError; cancellation closes all."""
         head, is_chunked = self._head(request)
+        self._dialer.budget.pay_in()
         try:
             exchange = await self._begin(request, may_reuse=True)
             return await exchange.start(head, request.body, is_chunked=is_chunked)

@@ -265,6 +265,20 @@ class TestRetries:
             run(loop, dial)
         assert len(loop.connected) == 1
 
+    async def test_every_request_pays_in_its_share(self, upstream: ScriptedUpstream) -> None:
+        limits = Limits(retry_budget=1.0)
+        client = HttpUpstream(upstream.url, name="scripted", limits=limits)
+        while client._dialer.budget.take():
+            pass
+        response, peer = await begun(client, upstream, OK)
+        await read(response)
+        sending = asyncio.create_task(client.send(get()))  # on the kept connection
+        await peer.head()
+        await peer.send(OK)
+        await read(await sending)
+        assert [client._dialer.budget.take() for _ in range(3)] == [True, True, False]
+        await client.aclose()
+
 
 @asynccontextmanager
 async def opened(scripted: ScriptedUpstream, **limits: Any) -> AsyncIterator[HttpUpstream]:

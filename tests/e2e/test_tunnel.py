@@ -27,7 +27,8 @@ from gateway.upstreams.exchange import Timeouts
 from gateway.upstreams.http import HttpUpstream
 from tests.e2e.conftest import serving
 from tests.e2e.relay_app import relay_app
-from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
+from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected, refused
+from tests.e2e.test_server import running
 from tests.e2e.whole_gateway import gateway as whole_gateway
 from tests.e2e.whole_gateway import rows
 
@@ -395,6 +396,32 @@ async def switched(client: Peer, upstream: ScriptedUpstream) -> Peer:
     await peer.send(SWITCHED)
     assert (await client.head()).status == 101
     return peer
+
+
+class TestStop:
+    async def test_a_tunnel_has_time_to_end(self, upstream: ScriptedUpstream) -> None:
+        async with running(upstream) as process, connected(process.port) as client:
+            peer = await switched(client, upstream)
+            process.stop()
+            await refused(process.port)
+            await client.send(b"question")
+            assert await peer.exactly(8) == b"question"
+            await peer.send(b"answer")
+            assert await client.exactly(6) == b"answer"
+            client.close()
+            await peer.until_closed()
+            peer.close()
+            assert await process.ended() == (0, "")
+
+    async def test_then_both_ends_see_it_cut(self, upstream: ScriptedUpstream) -> None:
+        async with running(upstream, drain_s=0) as process, connected(process.port) as client:
+            peer = await switched(client, upstream)
+            process.stop()
+            assert await client.until_closed() == b""
+            assert await peer.until_closed() == b""
+            code, said = await process.ended()
+            assert code == 0
+            assert "Traceback" not in said
 
 
 class TestWholeGateway:
