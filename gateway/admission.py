@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.refusal import Refusal
+from gateway.settings import LimitsConfig
 from gateway.stopwatch import Stopwatch
 
 SPREAD_S: Final = 3
@@ -66,9 +67,9 @@ class Places:
 class Admission:
     """Of one process; for one event loop."""
 
-    def __init__(self, max_in_flight: int = 1000, max_compressing: int = 64) -> None:
-        self._places = Places(max_in_flight)
-        self._turns = asyncio.Semaphore(max_compressing)
+    def __init__(self, limits: LimitsConfig) -> None:
+        self._places = Places(limits.max_in_flight)
+        self._turns = asyncio.Semaphore(limits.max_compressing)
         self.compressing = 0
         """Requests that are being compressed."""
 

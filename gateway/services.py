@@ -30,7 +30,7 @@ from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.prices import PriceBook
 from gateway.response_cache import ResponseCache
-from gateway.settings import Config, UpstreamConfig
+from gateway.settings import Config, LimitsConfig, UpstreamConfig
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
@@ -73,7 +73,7 @@ class Services:
     offload: Offload
     shared: TieredCache | None = None
     """The cache that replicas share, where there is one; how it is."""
-    admission: Admission = field(default_factory=Admission)
+    admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
     metrics: Metrics = field(default_factory=Metrics)
 
     @property
@@ -199,7 +199,7 @@ async def open_services(
             ledger=ledger,
             prices=prices,
             offload=offload,
-            admission=Admission(config.limits.max_in_flight, config.limits.max_compressing),
+            admission=Admission(config.limits),
             metrics=metrics,
             shared=shared,
         )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.admission import SPREAD_S, Admission, Places, patience_s
 from gateway.refusal import Refusal
+from gateway.settings import LimitsConfig
 from gateway.stopwatch import Stopwatch
 from tests.gateway.pipeline import FastForward
 
@@ -68,7 +69,7 @@ def test_most_of_the_deadline_is_left_for_the_work(
 
 class TestServing:
     def test_one_too_many_is_refused_until_another_ends(self, caplog: pytest.LogCaptureFixture) -> None:
-        admission = Admission(max_in_flight=2)
+        admission = Admission(LimitsConfig(max_in_flight=2))
         with ExitStack() as served:
             served.enter_context(admission.serve())
             served.enter_context(admission.serve())
@@ -82,7 +83,7 @@ class TestServing:
 
     @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
     def test_a_place_is_given_back_however_the_request_ends(self, error: type[BaseException]) -> None:
-        admission = Admission(max_in_flight=1)
+        admission = Admission(LimitsConfig(max_in_flight=1))
         for _ in range(3):
             with pytest.raises(error), admission.serve():
                 raise error
@@ -118,7 +119,7 @@ class Asking:
 class TestCompressing:
     def test_turns_come_in_order(self, runner: asyncio.Runner) -> None:
         async def run() -> Asking:
-            asking = Asking(Admission(max_compressing=1))
+            asking = Asking(Admission(LimitsConfig(max_compressing=1)))
             async with asyncio.TaskGroup() as all_of_them:
                 for name in "abc":
                     all_of_them.create_task(asking.ask(name, 0.05))
@@ -131,7 +132,7 @@ class TestCompressing:
 
     def test_nobody_waits_longer_than_told(self, runner: asyncio.Runner) -> None:
         async def run() -> Asking:
-            asking = Asking(Admission(max_compressing=1))
+            asking = Asking(Admission(LimitsConfig(max_compressing=1)))
             async with asyncio.TaskGroup() as both:
                 both.create_task(asking.ask("a", 10.0))
                 both.create_task(asking.ask("b", 10.0))
@@ -144,7 +145,7 @@ class TestCompressing:
 
     def test_whoever_leaves_the_queue_keeps_nobody_from_a_turn(self, runner: asyncio.Runner) -> None:
         async def run() -> Asking:
-            asking = Asking(Admission(max_compressing=1))
+            asking = Asking(Admission(LimitsConfig(max_compressing=1)))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asking.ask("a", 0.05))
                 waiting = tasks.create_task(asking.ask("b", 0.05))
@@ -159,7 +160,7 @@ class TestCompressing:
 
     def test_a_cancelled_one_gives_its_turn_back(self, runner: asyncio.Runner) -> None:
         async def run() -> Asking:
-            asking = Asking(Admission(max_compressing=1))
+            asking = Asking(Admission(LimitsConfig(max_compressing=1)))
             for name in "ab":
                 working = asyncio.create_task(asking.ask(name, 10.0))
                 await asyncio.sleep(0.01)
@@ -183,7 +184,7 @@ class TestCompressing:
                 await asking.ask(name, work / 100, wait / 100)
 
         async def run() -> Asking:
-            asking = Asking(Admission(max_compressing=limit))
+            asking = Asking(Admission(LimitsConfig(max_compressing=limit)))
             ended = await asyncio.gather(
                 *(one(asking, str(i), *request) for i, request in enumerate(requests)),
                 return_exceptions=True,

@@ -21,7 +21,7 @@ from gateway.chat import handle, plan_or_original
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import UpstreamError
 from gateway.offload import INLINE_BYTES, Offload
-from gateway.settings import Config, Route, TimeoutsConfig, UpstreamConfig
+from gateway.settings import Config, LimitsConfig, Route, TimeoutsConfig, UpstreamConfig
 from gateway.stopwatch import Stopwatch
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
 from policies.match import PolicySet
@@ -189,7 +189,9 @@ class TestTurns:
         async def run() -> tuple[Noting, Account]:
             clock = asyncio.get_running_loop().time
             compressor = Noting()
-            services = replace(pipeline(HALF, compressor).services, admission=Admission(max_compressing=1))
+            services = replace(
+                pipeline(HALF, compressor).services, admission=Admission(LimitsConfig(max_compressing=1))
+            )
 
             async def hold() -> None:
                 async with services.admission.compress(0.0, Stopwatch(clock)):
@@ -208,7 +210,7 @@ class TestTurns:
 
     def one_at_a_time(self, policies: PolicySet = HALF) -> Pipeline:
         running = pipeline(policies, PureCompressor(), config=Config(timeouts=TimeoutsConfig(queue_s=0.001)))
-        admission = Admission(max_compressing=1)
+        admission = Admission(LimitsConfig(max_compressing=1))
         return replace(running, services=replace(running.services, admission=admission))
 
 
