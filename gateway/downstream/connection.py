@@ -60,7 +60,9 @@ class ClientConnection(asyncio.Protocol):
         self._app_state = app_state
         self._serving = serving
         self._transport: asyncio.Transport
-        self._addresses: dict[str, Any] = {}
+        self._loop = _loop or asyncio.get_running_loop()
+        self._client: tuple[str, int] | None = None
+        self._own: tuple[str, int] | None = None
         self._reader = RequestReader(self)
         self._silence = Silence()
         self._receiving: Exchange | None = None
@@ -74,7 +76,8 @@ class ClientConnection(asyncio.Protocol):
         self._is_refused = False
         self._is_lingering = False
         self._writer: asyncio.Future[None] | None = None
-        self._is_write_paused = False
+        self.is_full = False
+        """What was written has not been taken."""
         self._is_read_paused = False
         self._n_opened = 0
         self._n_received = 0
@@ -86,7 +89,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not subclass asyncio's
         self._connections.add(self)
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._addresses = {"client": peer[:2] if peer else None, "server": own[:2] if own else None}
+        self._client, self._own = peer and peer[:2], own and own[:2]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
@@ -111,10 +114,10 @@ class ClientConnection(asyncio.Protocol):
             self._regulate()
 
     def pause_writing(self) -> None:
-        self._is_write_paused = True
+        self.is_full = True
 
     def resume_writing(self) -> None:
-        self._is_write_paused = False
+        self.is_full = False
         if self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
 
@@ -171,13 +174,14 @@ class ClientConnection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait for room to write, or for the end of the connection."""
-        while self._is_write_paused:
-            self._writer = asyncio.get_running_loop().create_future()
+        while self.is_full:
+            self._writer = self._loop.create_future()
             await self._writer
 
     def taken(self) -> None:
         """Body bytes were taken: there is room for more."""
-        self._regulate()
+        if self._is_read_paused:
+            self._regulate()
 
     def answered(self, exchange: Exchange) -> None:
         """The next one's turn, or the end."""
@@ -190,7 +194,8 @@ class ClientConnection(asyncio.Protocol):
             self._close(is_lingering=self._is_refused or not exchange.is_received)
         elif self._queue:
             self._start(self._queue.popleft())
-        self._regulate()
+        if self._is_read_paused:
+            self._regulate()
 
     def cut(self, *, is_reset: bool) -> None:
         """Close amid an answer. Where only the end of the connection ends the answer, it is reset."""
@@ -223,14 +228,17 @@ class ClientConnection(asyncio.Protocol):
         self._n_opened += 1
         keeps_alive = request.keeps_alive and not request.offers_websocket
         self._held = [] if request.offers_websocket else None
-        self._receiving = Exchange(self, self._scope(request), keeps_alive=keeps_alive)
+        self._receiving = Exchange(
+            self, self._scope(request), keeps_alive=keeps_alive, expects_continue=request.expects_continue
+        )
         self._enqueue(self._receiving)
 
     def body(self, data: bytes) -> None:
         """More of its body."""
         assert self._receiving is not None
         self._receiving.feed(data)
-        self._regulate()
+        if self._receiving.n_unread > HIGH_WATER:
+            self._regulate()
 
     def ended(self) -> None:
         """It is whole."""
@@ -243,7 +251,7 @@ class ClientConnection(asyncio.Protocol):
         target = origin_form(request.head.target)
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode("ascii")
-        own = {"target": target, "headers": request.fields, "is_draining": self.is_ending}
+        own = {"target": target, "headers": request.spelled, "is_draining": self.is_ending}
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -254,12 +262,13 @@ class ClientConnection(asyncio.Protocol):
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": request.head.fields,
+            "headers": request.lowered,
             "state": self._app_state.copy(),
             "extensions": {
                 "pith": own | {"take_over": self.take_over} if request.offers_websocket else own,
             },
-            **self._addresses,
+            "client": self._client,
+            "server": self._own,
         }
 
     # The order of answers, and the end.
@@ -273,7 +282,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._active = exchange
-        task = asyncio.get_running_loop().create_task(exchange.run(self._app))
+        task = self._loop.create_task(exchange.run(self._app))
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
 

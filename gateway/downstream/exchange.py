@@ -41,6 +41,10 @@ class Link(Protocol):
     def taken(self) -> None:
         """Body bytes were taken: there is room for more."""
 
+    @property
+    def is_full(self) -> bool:
+        """What was written has not been taken: `drain` would wait."""
+
     def answered(self, exchange: Exchange) -> None:
         """The whole answer has been written."""
 
@@ -51,7 +55,9 @@ class Link(Protocol):
 class Exchange:
     """Fed by its connection, read and written by the application."""
 
-    def __init__(self, link: Link, scope: Scope, *, keeps_alive: bool) -> None:
+    def __init__(
+        self, link: Link, scope: Scope, *, keeps_alive: bool, expects_continue: bool = False
+    ) -> None:
         self.keeps_alive = keeps_alive
         """Whether another request may follow on the connection."""
         self.is_received = False
@@ -61,7 +67,7 @@ class Exchange:
         self.n_unread = 0
         self._link = link
         self._scope = scope
-        self._expects_continue = _expects_continue(scope)
+        self._expects_continue = expects_continue
         self._fault: Refusal | None = None
         self._is_gone = False
         self._is_end_told = False
@@ -148,7 +154,7 @@ class Exchange:
             self._start(message["status"], list(message.get("headers", ())), message.get("reason"))
         else:
             self._write_body(message.get("body", b""), has_more=message.get("more_body", False))
-        if not self.is_answered:
+        if self._link.is_full and not self.is_answered:
             await self._link.drain()
 
     def _take(self) -> Message:
@@ -211,9 +217,3 @@ class Exchange:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-def _expects_continue(scope: Scope) -> bool:
-    """Whether the client waits to be told to send its body."""
-    fields = scope.get("headers", ()) if scope["http_version"] == "1.1" else ()
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)

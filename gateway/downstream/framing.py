@@ -13,7 +13,8 @@ any size. Both halves are tested byte by byte in tests/e2e/test_framing.py.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 import httptools
 
@@ -34,7 +35,9 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(/[^?]*)?(\?.*)?", re.DOTALL)
 _LETTER = re.compile(rb"\s*[A-Za-z]")
 
-_JUDGED = frozenset({b"host", b"content-length", b"transfer-encoding"})
+TELLING = frozenset({b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"})
+"""Fields that say how a request is to be read; others are of no interest here."""
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _OTHER_PROTOCOLS = frozenset(
     b"ANNOUNCE DESCRIBE FLUSH GET_PARAMETER PAUSE PLAY PRI RECORD REDIRECT "
     b"SET_PARAMETER SETUP SOURCE TEARDOWN".split()
@@ -42,25 +45,18 @@ _OTHER_PROTOCOLS = frozenset(
 """Methods that the parser knows from RTSP, ICE and the preface of HTTP/2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Request line and fields as parsed; names of fields in lower case."""
+class Head(NamedTuple):
+    """Request line, and of the fields those that are `TELLING`, with names in lower case."""
 
     method: bytes
     target: bytes
     version: str
-    fields: RawHeaders
+    telling: RawHeaders
 
 
 def refusal_of(head: Head) -> Refusal | None:
     """Why this head is not served; None when it is."""
-    judged = [field for field in head.fields if field[0] in _JUDGED]
-    hosts = [value for name, value in judged if name == b"host"]
-    fault = (
-        _fault_of_target(head.target)
-        or _fault_of_host(hosts, head.version)
-        or _fault_of_framing(judged, head)
-    )
+    fault = _fault_of_target(head.target) or _fault_of_fields(head)
     if fault is not None:
         return malformed(fault)
     if head.method == b"CONNECT" or head.method in _OTHER_PROTOCOLS:
@@ -68,11 +64,11 @@ def refusal_of(head: Head) -> Refusal | None:
     return None
 
 
-def refusal_of_size(n_fields: int, n_bytes: int) -> Refusal | None:
-    """Whether a head is too large: how many fields it has, and bytes in all."""
-    if n_fields > MAX_FIELDS:
+def refusal_of_size(fields: RawHeaders) -> Refusal | None:
+    """Whether a head has too many fields, or too many bytes in them."""
+    if len(fields) > MAX_FIELDS:
         return too_large(f"more than {MAX_FIELDS} header fields")
-    if n_bytes > MAX_HEAD_BYTES:
+    if sum(map(len, chain.from_iterable(fields))) > MAX_HEAD_BYTES:
         return too_large(f"more than {MAX_HEAD_BYTES} bytes of header fields")
     return None
 
@@ -135,26 +131,42 @@ def _fault_of_target(target: bytes) -> str | None:
     return None
 
 
-def _fault_of_host(hosts: list[bytes], version: str) -> str | None:
+def _fault_of_fields(head: Head) -> str | None:
+    """The parser judges most of this too; where a body ends is not left to one reader."""
+    host: bytes | None = None
+    framing: bytes | None = None
+    for name, raw in head.telling:
+        value = raw.rstrip(b" \t")  # blanks around a value are none of it
+        if name == b"host":
+            if host is not None:
+                return "more than one Host field"
+            host = value
+        elif name in FRAMING:
+            if framing is not None:
+                return "more than one of Content-Length and Transfer-Encoding"
+            framing = name
+            if (
+                fault := _fault_of_length(value)
+                if name == b"content-length"
+                else _fault_of_coding(value, head)
+            ):
+                return fault
+    return _fault_of_host(host, head.version)
+
+
+def _fault_of_length(length: bytes) -> str | None:
+    return None if length.isdigit() else "Content-Length is not a number"
+
+
+def _fault_of_coding(coding: bytes, head: Head) -> str | None:
+    if head.version == "1.0":
+        return "Transfer-Encoding in HTTP/1.0"
+    return None if coding.lower() == b"chunked" else "Transfer-Encoding is not chunked"
+
+
+def _fault_of_host(host: bytes | None, version: str) -> str | None:
     if version not in ("1.1", "1.0"):
         return "the version is neither HTTP/1.1 nor HTTP/1.0"
-    if len(hosts) > 1:
-        return "more than one Host field"
-    if not hosts:
+    if host is None:
         return "no Host field" if version == "1.1" else None
-    return None if _HOST.fullmatch(hosts[0]) else "the Host field names no host"
-
-
-def _fault_of_framing(judged: RawHeaders, head: Head) -> str | None:
-    """The parser judges most of this too; where a body ends is not left to one reader."""
-    lengths = [value for name, value in judged if name == b"content-length"]
-    codings = [value for name, value in judged if name == b"transfer-encoding"]
-    if len(lengths) + len(codings) > 1:
-        return "more than one of Content-Length and Transfer-Encoding"
-    if lengths and not lengths[0].isdigit():
-        return "Content-Length is not a number"
-    if codings and codings[0].lower() != b"chunked":
-        return "Transfer-Encoding is not chunked"
-    if codings and head.version == "1.0":
-        return "Transfer-Encoding in HTTP/1.0"
-    return None
+    return None if _HOST.fullmatch(host) else "the Host field names no host"

@@ -7,16 +7,17 @@ the connection belong to no request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import httptools
 
 from gateway.downstream.framing import (
+    FRAMING,
     MAX_HEAD_BYTES,
     MAX_TARGET_BYTES,
     OVERHEAD_BYTES,
     OVERHEAD_RATIO,
+    TELLING,
     Head,
     malformed,
     refusal_of,
@@ -29,16 +30,22 @@ from gateway.refusal import Refusal
 from gateway.types import RawHeaders
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A request whose head is here."""
 
     head: Head
-    fields: RawHeaders
-    """With their names as spelled."""
+    spelled: RawHeaders
+    """All fields, with their names as spelled."""
+    lowered: RawHeaders
+    """The same with names in lower case."""
     keeps_alive: bool
     """Whether another request may follow it."""
     offers_websocket: bool
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits to be told to send its body."""
+        return self.head.version == "1.1" and _says(self.head, b"expect", b"100-continue")
 
 
 class Sink(Protocol):
@@ -118,7 +125,7 @@ class RequestReader:
         other offer is declined by saying nothing: the request has a body and successors like every request.
         """
         assert self._opened is not None
-        framing = [f for f in self._opened.head.fields if f[0] in (b"content-length", b"transfer-encoding")]
+        framing = [field for field in self._opened.head.telling if field[0] in FRAMING]
         if self._opened.offers_websocket:
             if framing:
                 raise malformed("a request for a WebSocket has no body")
@@ -161,16 +168,16 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.is_in_head:  # else a trailer, which has no say in where the request goes
-            self._fields.append((name, value.rstrip(b" \t")))
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._is_muted:
             return
         fields, method, version = self._fields, self._parser.get_method(), self._parser.get_http_version()
         self.method = method.decode("ascii")
-        head = Head(method, self._target, version, [(name.lower(), value) for name, value in fields])
-        n_bytes = sum(len(name) + len(value) + 4 for name, value in fields)
-        refusal = refusal_of_size(len(fields), n_bytes) or refusal_of(head)
+        lowered = [(name.lower(), value) for name, value in fields]
+        head = Head(method, self._target, version, [field for field in lowered if field[0] in TELLING])
+        refusal = refusal_of_size(fields) or refusal_of(head)
         if refusal is not None:
             raise self._because(refusal)
         self.is_in_head, self.is_in_body = False, True
@@ -178,8 +185,9 @@ class RequestReader:
         self._opened = Opened(
             head,
             fields,
+            lowered,
             keeps_alive=version == "1.1" and self._parser.should_keep_alive(),
-            offers_websocket=self._parser.should_upgrade() and _names_websocket(head.fields),
+            offers_websocket=self._parser.should_upgrade() and _says(head, b"upgrade", b"websocket"),
         )
         self._sink.opened(self._opened)
 
@@ -197,5 +205,5 @@ class RequestReader:
         return refusal
 
 
-def _names_websocket(fields: RawHeaders) -> bool:
-    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in fields)
+def _says(head: Head, field: bytes, word: bytes) -> bool:
+    return any(name == field and value.strip().lower() == word for name, value in head.telling)

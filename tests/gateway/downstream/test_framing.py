@@ -39,6 +39,7 @@ def head(
         head(HOST, LENGTH, version="1.0"),
         head((b"host", b"a.b_c-d~e:1")),
         head((b"host", b"[2001:db8::1]")),
+        head((b"host", b"a \t"), (b"content-length", b"3 ")),
         head(HOST, target=b"http://b:8080/x?y"),
         head(HOST, (b"content_length", b"9"), LENGTH),
     ],
@@ -84,9 +85,10 @@ def test_a_method_of_another_kind(method: bytes) -> None:
 
 
 def test_the_limits_of_size_are_kept_exactly() -> None:
-    assert refusal_of_size(MAX_FIELDS, MAX_HEAD_BYTES) is None
-    for n_fields, n_bytes in ((MAX_FIELDS + 1, 1), (1, MAX_HEAD_BYTES + 1)):
-        refusal = refusal_of_size(n_fields, n_bytes)
+    assert refusal_of_size([(b"x", b"1")] * MAX_FIELDS) is None
+    assert refusal_of_size([(b"x", b"1" * (MAX_HEAD_BYTES - 1))]) is None
+    for fields in ([(b"x", b"1")] * (MAX_FIELDS + 1), [(b"x", b"1" * MAX_HEAD_BYTES)]):
+        refusal = refusal_of_size(fields)
         assert refusal is not None
         assert (refusal.status, refusal.code) == (431, "headers_too_large")
 

@@ -81,8 +81,8 @@ def test_any_split_reads_the_same(name: str, data: st.DataObject) -> None:
 
 def test_names_are_kept_as_spelled_and_looked_up_in_lower_case() -> None:
     [opened] = read(HEAD + b"\r\n")[0].heads
-    assert opened.fields == [(b"Host", b"a"), (b"X-Spelled", b"One")]
-    assert opened.head.fields == [(b"host", b"a"), (b"x-spelled", b"One")]
+    assert opened.spelled == [(b"Host", b"a"), (b"X-Spelled", b"One \t")]
+    assert opened.lowered == [(b"host", b"a"), (b"x-spelled", b"One \t")]
 
 
 @pytest.mark.parametrize(
