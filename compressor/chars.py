@@ -158,7 +158,7 @@ def _indices(codes: Codes) -> Codes:
 
 def could_grow(codes: Codes) -> NDArray[np.bool_]:
     """Whether each character, seen alone, is a letter or digit of a spaced script, or a mark on one."""
-    groups = _tables()[0][_indices(codes)]
+    groups = _tables()[0].take(_indices(codes), mode="clip")
     return np.asarray((groups == Group.WORD) | (groups == Group.EXTEND))
 
 
@@ -170,7 +170,7 @@ def classify(codes: Codes) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """
     groups_table, traits_table, _ = _tables()
     indices = _indices(codes)
-    groups, traits = groups_table[indices], traits_table[indices]
+    groups, traits = groups_table.take(indices, mode="clip"), traits_table.take(indices, mode="clip")
     extends = groups == Group.EXTEND
     if extends.any():
         joined = np.zeros_like(extends)
@@ -190,7 +190,7 @@ def folded(codes: Codes) -> Codes:
     """Case-folded codes, one for one; the typographic apostrophe folds to the plain one."""
     _, _, fold = _tables()
     if not codes.size or int(codes.max()) < _TABLE_SIZE:
-        return fold[codes]
+        return fold.take(codes, mode="clip")
     return np.where(codes < _TABLE_SIZE, fold[np.minimum(codes, _TABLE_SIZE - 1)], codes).astype(np.uint32)
 
 

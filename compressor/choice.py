@@ -38,7 +38,7 @@ def choose(analysis: Analysis, scores: Scores, params: CompressionParams) -> Cho
         kept = _by_region(analysis, candidates, params, rate)
     else:
         kept = select.select(candidates, params, rate)
-    planned_tokens = int(analysis.weights[kept].sum())
+    planned_tokens = int(analysis.weights.dot(kept))
     if params.drop_consecutive:
         kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
         promised = promised & kept
@@ -56,7 +56,7 @@ def corrected(analysis: Analysis, params: CompressionParams, excess_tokens: int)
     if params.target_tokens is not None:
         target = params.target_tokens - excess_tokens
         return replace(params, target_tokens=target) if 0 < target < params.target_tokens else None
-    free_tokens = int(analysis.weights[~analysis.protected].sum())
+    free_tokens = int(analysis.weights.dot(~analysis.protected))
     rate = params.rate_for(analysis.origin_tokens)
     is_close = abs(excess_tokens) <= TOLERANCE * analysis.origin_tokens
     if is_close or params.threshold is not None or rate == 1.0 or not free_tokens:

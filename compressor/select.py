@@ -63,14 +63,14 @@ def _by_threshold(candidates: Candidates, free: Bools, params: CompressionParams
 
 
 def _weight(candidates: Candidates, mask: Bools) -> int:
-    return int(candidates.weights[mask].sum())
+    return int(candidates.weights.dot(mask))
 
 
 def _spend(candidates: Candidates, free: Bools, budget: float, at_least: int = 0) -> Bools:
     """Everything not free, and the best-scoring free words until the next one would pass the budget."""
     kept = ~free
     members = free.nonzero()[0]
-    ranked = members[np.argsort(SCORE_ONE - candidates.scores[members], kind="stable")]
-    spent = np.cumsum(candidates.weights[ranked])
-    kept[ranked[: max(at_least, int(np.searchsorted(spent, budget, side="right")))]] = True
+    ranked = members[(SCORE_ONE - candidates.scores[members]).argsort(kind="stable")]
+    spent = candidates.weights[ranked].cumsum()
+    kept[ranked[: max(at_least, int(spent.searchsorted(budget, side="right")))]] = True
     return kept

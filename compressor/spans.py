@@ -34,7 +34,7 @@ class CharSet:
 
     def has(self, codes: Codes) -> Bools:
         """Which of the codes are in the set. U+FFFF, no character, stands for all beyond the plane."""
-        return self._table[np.minimum(codes, 0xFFFF)]
+        return self._table.take(codes, mode="clip")
 
 
 class Members:

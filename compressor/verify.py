@@ -19,7 +19,7 @@ def broken_promise(words: Words, spans: Spans, protected: Sequence[Span], forced
     every forced word inside one kept span, hence whole.
     """
     flat = spans.reshape(-1)
-    if len(flat) and (flat[0] < 0 or flat[-1] > len(words.codes) or (np.diff(flat) < 0).any()):
+    if len(flat) and (flat[0] < 0 or flat[-1] > len(words.codes) or (flat[1:] < flat[:-1]).any()):
         return "order"
     if not _all_inside(spans, np.array(protected, np.int32).reshape(-1, 2)):
         return "protected"
@@ -34,5 +34,5 @@ def _all_inside(spans: Spans, inner: Spans) -> bool:
         return True
     if not len(spans):
         return False
-    host = np.searchsorted(spans[:, 0], inner[:, 0], side="right") - 1
+    host = spans[:, 0].searchsorted(inner[:, 0], side="right") - 1
     return bool(((host >= 0) & (inner[:, 1] <= spans[host, 1])).all())

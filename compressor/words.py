@@ -140,10 +140,12 @@ def _flags(traits: Traits, starts: Ints, ends: Ints) -> NDArray[np.uint16]:
         return np.empty(0, np.uint16)
     union = np.bitwise_or.reduceat(traits, starts)  # white space has no traits
     flags = _flag_table().take(union & _FLAG_TRAITS)
-    flags |= ((traits[starts] & Trait.UPPER) != 0).astype(np.uint16) * np.uint16(Flag.TITLE)
-    flags &= ~((ends - starts < 2).astype(np.uint16) * np.uint16(Flag.UPPER))
+    flags |= traits[starts] & Trait.UPPER  # the same bit as Flag.TITLE
+    flags[ends - starts < 2] &= ~Flag.UPPER & 0xFFFF
     return flags
 
+
+assert Flag.TITLE == Trait.UPPER
 
 _FLAG_TRAITS = 255
 """The traits that flags are made of: the low eight."""
