@@ -175,10 +175,19 @@ class Client:
 
 @dataclass(slots=True)
 class Samples:
-    """Seconds of a scenario, one a conversation: what was added, and the longest stand-still of the loop."""
+    """Seconds of a scenario, one a conversation."""
 
     added: Seconds = field(default_factory=list)
     blocked: Seconds = field(default_factory=list)
+    """The longest stand-still of the loop."""
+    cpu: Seconds = field(default_factory=list)
+    """What this process computed, the client included: on a busy machine it tells more than a clock."""
+
+    def note(self, added: float, blocked: float, cpu: float) -> None:
+        """One conversation."""
+        self.added.append(added)
+        self.blocked.append(blocked)
+        self.cpu.append(cpu)
 
 
 @dataclass(slots=True, frozen=True)
@@ -202,20 +211,22 @@ class GatewayBench:
             messages = conversation(tokens, n_messages, repeat)
             scenarios = _scenarios(messages)
             body = scenarios["seen"][0]
+            computed = time.process_time()
             direct, _ = self.upstream.post(PATH, body, {})
+            computed = time.process_time() - computed
             self._blocked()
             time.sleep(0.05)  # what a loop does when there is nothing to do
-            samples = {"direct": (direct, self._blocked())}
+            samples = {"direct": (direct, self._blocked(), computed)}
             for name, (sent, headers) in scenarios.items():
                 pith = self.other_pith if name == "restart" else self.pith
                 self._blocked()
+                computed = time.process_time()
                 took, said = pith.post(PATH, sent, headers)
-                samples[name] = (took - direct, self._blocked())
+                samples[name] = (took - direct, self._blocked(), time.process_time() - computed)
                 _check(name, said)
             if repeat >= 0:
-                for name, (added, blocked) in samples.items():
-                    found.setdefault(name, Samples()).added.append(added)
-                    found[name].blocked.append(blocked)
+                for name, sample in samples.items():
+                    found.setdefault(name, Samples()).note(*sample)
         return len(body), found
 
     def small(self, n_bytes: int, repeats: int) -> Samples:

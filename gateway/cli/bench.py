@@ -106,6 +106,7 @@ def gateway(tokens: int, messages: int, cache: str | None, scorer: str, repeats:
         "load": [before, load_average()],
         "added_ms": {name: _spread(sample.added, 1e3) for name, sample in conversations.items()},
         "loop_blocked_ms": {name: _spread(sample.blocked, 1e3) for name, sample in conversations.items()},
+        "cpu_ms": {name: _spread(sample.cpu, 1e3) for name, sample in conversations.items()},
         "small_added_ms": _spread(small.added, 1e3),
     }
     if as_json:
@@ -121,6 +122,7 @@ def gateway(tokens: int, messages: int, cache: str | None, scorer: str, repeats:
 def _rows(conversations: Mapping[str, Samples], small: Samples) -> dict[str, dict[str, float]]:
     rows = {f"{name}": _spread(sample.added, 1e3) for name, sample in conversations.items()}
     rows |= {f"{name}: loop blocked": _spread(sample.blocked, 1e3) for name, sample in conversations.items()}
+    rows |= {f"{name}: CPU": _spread(sample.cpu, 1e3) for name, sample in conversations.items()}
     return {**rows, "1 KB passed on": _spread(small.added, 1e3)}
 
 
