@@ -27,8 +27,6 @@ from gateway.settings import DrainConfig, TimeoutsConfig
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_S = Limits().idle_s
-
 TICK_S = 0.05
 """How often a stopping server looks whether it may go on."""
 LAST_S = 5.0

@@ -23,10 +23,11 @@ from gateway import api
 from gateway.cache.guard import COMMAND_S, FAILURES, OPEN_S, REQUEST_S, SLOTS
 from gateway.cli import main
 from gateway.dialects import SkipReason as DialectSkip
+from gateway.downstream.silence import Limits
 from gateway.ledger.store import LedgerSettings
 from gateway.logs import JsonLines
 from gateway.plan import Plan
-from gateway.server import KEEP_ALIVE_S
+from gateway.server import Drain
 from gateway.services import POLL_S
 from gateway.types import Entry
 from gateway.upstreams.exchange import Timeouts
@@ -277,7 +278,12 @@ def test_each_option_is_said_of_the_commands_that_have_it(name: str) -> None:
         f"{Timeouts().connect_s:g} s, then 504",
         f"{Timeouts().first_byte_s:g} s, then 504",
         f"{Timeouts().idle_s:g} s; an answer is then broken off",
-        f"{KEEP_ALIVE_S} s |",
+        f"{Limits().header_read_s:g} s, then 408",
+        f"{Limits().body_read_s:g} s, then 408",
+        f"{Limits().write_stall_s:g} s; both connections",
+        f"| {Limits().idle_s:g} s: longer",
+        f"`drain.announce_s` ({Drain().announce_s:g} s)",
+        f"`drain.limit_s` ({Drain().limit_s:g} s)",
         f"within {POLL_S:g} s",
         f"A command is waited for {COMMAND_S * 1e3:g} ms, all commands of a request together "
         f"{REQUEST_S * 1e3:g} ms",
