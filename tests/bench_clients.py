@@ -19,9 +19,9 @@ import click
 import uvloop
 
 from gateway.demo.instant import instant_upstream
-from tests.clients.adapters import Make, adapters
-from tests.clients.cost import N_SLOTS, cost, lost_slots
-from tests.clients.fidelity import PROBES, fidelity
+from tests.e2e.clients.adapters import Make, adapters
+from tests.e2e.clients.cost import N_SLOTS, cost, lost_slots
+from tests.e2e.clients.fidelity import PROBES, fidelity
 
 AT_ONCE = (1, 16, 64)
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.bench_clients import AT_ONCE, main
-from tests.clients.adapters import adapters
-from tests.clients.cost import N_SLOTS, lost_slots
-from tests.clients.fidelity import PROBES, fidelity
+from tests.e2e.clients.adapters import adapters
+from tests.e2e.clients.cost import N_SLOTS, lost_slots
+from tests.e2e.clients.fidelity import PROBES, fidelity
 
 MAKES, _ = adapters()
 

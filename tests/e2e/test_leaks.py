@@ -35,19 +35,19 @@ from gateway.upstreams.http import HttpUpstream
 from tests.conftest import PROFILE
 from tests.e2e.conftest import serving
 from tests.e2e.relay_app import relay_app
-from tests.e2e.scripted_upstream import PATIENCE_S
+from tests.e2e.scripted_upstream import PATIENCE_S, until
 from tests.e2e.test_tunnel import SWITCHED, UPGRADE
 
 N = 2_000 if PROFILE == "thorough" else 100
 AT_A_TIME = 50
 HEAD = b"GET %b HTTP/1.1\r\nHost: gateway\r\n\r\n"
-UPLOAD = b"POST /unread HTTP/1.1\r\nHost: gateway\r\nContent-Length: 10000000\r\n\r\n" + bytes(300_000)
+UPLOAD = b"POST /silent HTTP/1.1\r\nHost: gateway\r\nContent-Length: 10000000\r\n\r\n" + bytes(300_000)
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Behaviour:
-    """An upstream: `/ok` answers, `/silent` never does, `/stream` never ends, `/unread` reads no upload."""
+    """An upstream: `/ok` answers, `/silent` reads all and never does, `/stream` never ends."""
 
     def __init__(self) -> None:
         self.n_open = 0
@@ -74,13 +74,7 @@ class Behaviour:
             while True:
                 writer.write(b"5\r\nevent\r\n")
                 await writer.drain()
-                await asyncio.sleep(0.001)
-        elif path == b"/unread":
-            writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's can
-            await asyncio.sleep(0.05)
-            writer.transport.resume_reading()  # type: ignore[attr-defined]  # or its end would never be seen
-            await reader.read()
-            raise ConnectionResetError
+                await asyncio.sleep(0)
         elif path.startswith(b"/v1/realtime"):
             writer.write(SWITCHED)
             while data := await reader.read(1 << 16):
@@ -134,10 +128,8 @@ class Stage:
         """Wait until all is as expected, or fail showing what is not."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    if await self.counts() == expected:
-                        break
-                    await asyncio.sleep(0.01)
+                while await self.counts() != expected:
+                    pass
         assert await self.counts() == expected
 
 
@@ -167,14 +159,6 @@ def noting_its_loop(app: ASGIApp, loops: list[asyncio.AbstractEventLoop]) -> ASG
         await app(scope, receive, send)
 
     return noting
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.001)
 
 
 Client: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -274,7 +258,6 @@ async def resting(stage: Stage) -> Counts:
             found = await stage.counts()
             if replace(found, tasks=0, fds=0) == Counts(0, 0, 0, 0, 0, 0, 0):
                 return found
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.timeout(600)

@@ -155,7 +155,9 @@ def test_silence_ends_it_and_any_byte_of_either_end_is_none() -> None:
         client, upstream = Wire(), Wire()
         task = asyncio.create_task(Tunnel(client.take_over, idle_s=10).join(upstream.take_over, HEAD))
         for wire in (client, upstream):
-            await asyncio.sleep(9)
+            passed = loop.create_future()
+            loop.call_later(9, passed.set_result, None)
+            await passed
             wire.protocol.data_received(b"a")
         is_complete = await task
         assert (client.said[-1], upstream.said[-1]) == ("abort", "abort")
