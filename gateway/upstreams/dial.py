@@ -73,6 +73,7 @@ class Dialer:
         """A new connection."""
         n_failed = 0
         while True:
+            self._check_breaker()
             try:
                 return await self._attempt()
             except UpstreamError:
@@ -81,13 +82,15 @@ class Dialer:
                     raise
             await asyncio.sleep(wait_s(n_failed, random()))  # noqa: S311  # spreads callers, keeps no secret
 
-    async def _attempt(self) -> Connection:
+    def _check_breaker(self) -> None:
         if not self.breaker.allows():
             again_s = math.ceil(self.breaker.wait_s)
             raise UpstreamError(
                 f"{self._name} took no connection several times in a row; the next attempt is in {again_s} s",
                 retry_after_s=again_s,
             )
+
+    async def _attempt(self) -> Connection:
         try:
             async with asyncio.timeout(self._connect_s):
                 connection = await self._connect()

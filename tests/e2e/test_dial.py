@@ -200,6 +200,16 @@ class TestBreaker:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(scenario())
 
+    def test_while_it_is_open_nothing_is_retried(self) -> None:
+        loop = Resolving(["127.0.0.1"])
+        dial = dialer(80, connect_retries=5)
+        for _ in range(5):
+            dial.breaker.failed()
+        with pytest.raises(UpstreamError, match="in a row"):
+            run(loop, dial)
+        assert loop.connected == []
+        assert [dial.budget.take() for _ in range(4)] == [True, True, True, False]
+
     async def test_connections_that_are_open_go_on(self, upstream: ScriptedUpstream) -> None:
         client = HttpUpstream(upstream.url, name="scripted")
         response, peer = await begun(client, upstream, OK)

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message
 
 from gateway.client import request_body
-from gateway.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
+from gateway.errors import UpstreamBroken, UpstreamBusy, UpstreamError, UpstreamTimeout
 from gateway.passthrough import CLIENT_GONE, Answer, Outcome, Tap, relay
 from gateway.refusal import Refusal
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
@@ -122,6 +122,7 @@ async def test_an_answer_without_body() -> None:
     [
         (UpstreamError("upstream 'a' cannot be reached"), 502, "upstream_unavailable"),
         (UpstreamTimeout("upstream 'a' was silent"), 504, "upstream_timeout"),
+        (UpstreamBusy("upstream 'a' has much to do", retry_after_s=7), 503, "upstream_busy"),
     ],
 )
 async def test_no_answer_is_answered_in_openais_shape(error: UpstreamError, status: int, code: str) -> None:
@@ -131,6 +132,7 @@ async def test_no_answer_is_answered_in_openais_shape(error: UpstreamError, stat
     headers = dict(client.sent[0]["headers"])
     assert headers[b"content-length"] == b"%d" % len(client.body)
     assert headers[b"x-pith-id"] == b"1"
+    assert headers[b"retry-after"] == (b"7" if error.retry_after_s else b"1")
     assert json.loads(client.body) == {
         "error": {"message": str(error), "type": "api_error", "param": None, "code": code}
     }
