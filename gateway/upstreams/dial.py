@@ -68,6 +68,8 @@ class Dialer:
         self.budget = RetryBudget(limits.retry_budget)
         """Paid into by every request, also those that need no new connection."""
         self.breaker = Breaker(clock)
+        self._why = ""
+        """Why the last attempt failed."""
 
     async def open(self) -> Connection:
         """A new connection."""
@@ -86,7 +88,8 @@ class Dialer:
         if not self.breaker.allows():
             again_s = math.ceil(self.breaker.wait_s)
             raise UpstreamError(
-                f"{self._name} took no connection several times in a row; the next attempt is in {again_s} s",
+                f"{self._name} took no connection several times in a row, the last time because: {self._why}. "
+                f"The next attempt is in {again_s} s",
                 retry_after_s=again_s,
             )
 
@@ -95,13 +98,17 @@ class Dialer:
             async with asyncio.timeout(self._connect_s):
                 connection = await self._connect()
         except TimeoutError as error:
-            self.breaker.failed()
+            self._fail(f"it took longer than {self._connect_s:g} s")
             raise UpstreamTimeout(f"{self._name} took no connection within {self._connect_s:g} s") from error
         except OSError as error:
-            self.breaker.failed()
-            raise UpstreamError(f"{self._name} cannot be reached: {_reason(error)}") from error
+            self._fail(_reason(error))
+            raise UpstreamError(f"{self._name} cannot be reached: {self._why}") from error
         self.breaker.succeeded()
         return connection
+
+    def _fail(self, why: str) -> None:
+        self.breaker.failed()
+        self._why = why
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
