@@ -88,7 +88,7 @@ class Dialer:
         if not self.breaker.allows():
             again_s = math.ceil(self.breaker.wait_s)
             raise UpstreamError(
-                f"{self._name} took no connection several times in a row, the last time because: {self._why}. "
+                f"{self._name} took no connection several times in a row, at last because: {self._why}. "
                 f"The next attempt is in {again_s} s",
                 retry_after_s=again_s,
             )
