@@ -18,6 +18,7 @@ from gateway.access.gate import Gate
 from gateway.access.opening import open_gate
 from gateway.admission import Admission, patience_s
 from gateway.cache.analyses import Analyses
+from gateway.cache.guard import REQUEST_COMMANDS
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
@@ -90,6 +91,11 @@ class Services:
     def patience_s(self) -> float:
         """Most a request waits for its turn to be compressed."""
         return patience_s(self.config.timeouts.queue_s, self.deadline_s)
+
+    @property
+    def cache_wait_s(self) -> float:
+        """Most a request waits for all answers of a shared cache together."""
+        return REQUEST_COMMANDS * self.config.cache_timeout_ms / 1e3
 
     @property
     def routes_by_model(self) -> bool:
@@ -212,7 +218,9 @@ async def _open_shared(
         return None
     from gateway.cache.shared import open_shared
 
-    return await stack.enter_async_context(open_shared(config.cache, local, secret))
+    return await stack.enter_async_context(
+        open_shared(config.cache, local, secret, config.cache_timeout_ms / 1e3)
+    )
 
 
 def _open_upstreams(config: Config) -> dict[str, Upstream]:

@@ -259,6 +259,8 @@ class Config(Frozen):
     compressor: CompressorConfig = CompressorConfig()
     cache: Annotated[RedisLocation | None, PlainValidator(_read_cache)] = None
     """Shared by replicas, in Redis; None, written `memory://`: in this process alone."""
+    cache_timeout_ms: Annotated[Count, Field(ge=1)] = 50
+    """Most a request waits for an answer of a cache in Redis; twice that for all of them together."""
     cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
     """Of the in-process cache; the least recently used entries go first."""
     ledger: Annotated[str, BeforeValidator(_read_ledger)] = "sqlite:///pith.db"

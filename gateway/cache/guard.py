@@ -4,8 +4,8 @@ Each command runs in a task of its own, which nobody cancels: a caller that leav
 the command come to its own end, so that no connection is left with an answer nobody has read. What has not
 ended after ABANDON_S is given up, and its connection with it.
 
-Laws: a caller waits COMMAND_S at most, a request REQUEST_S for all its commands together, and nothing once
-several in a row have failed: from then on one probe at a time asks in the background whether all is well.
+Laws: a caller waits `command_s` at most, a request what it is given for all its commands together, and none
+waits once several in a row have failed: from then on one probe at a time asks in the background.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from gateway.breaker import Breaker
 from gateway.errors import CacheDown, CacheError, CacheRefused
 
 COMMAND_S: Final = 0.05
-"""Most a caller waits for one command."""
-REQUEST_S: Final = 0.1
-"""Most a request waits for all of its commands."""
+"""Most a caller waits for one command, unless told otherwise."""
+REQUEST_COMMANDS: Final = 2
+"""Most a request waits for all of its commands together, in times of one."""
 ABANDON_S: Final = 1.0
 """When a command is given up. Long enough to connect over TLS to another zone: the next command profits."""
 SLOTS: Final = 16
@@ -36,8 +36,6 @@ OPEN_S: Final = 2.0
 """Between two probes of a store that is down."""
 LATE_SHARE: Final = 0.25
 """A timer that came later than this share of its time says that this process is slow, not the store."""
-
-SILENT = f"no answer within {COMMAND_S * 1e3:.0f} ms"
 
 T = TypeVar("T")
 
@@ -72,7 +70,7 @@ _patience: ContextVar[_Patience | None] = ContextVar("patience with the shared c
 
 
 @contextmanager
-def request_waits(seconds: float = REQUEST_S, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def request_waits(seconds: float, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """What runs inside, tasks begun there included, waits for stores no longer than this in total."""
     token = _patience.set(_Patience(seconds, clock))
     try:
@@ -102,14 +100,17 @@ class Guard:
         self,
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
+        command_s: float = COMMAND_S,
         abandon_s: float = ABANDON_S,
     ) -> None:
         self._breaker = breaker or Breaker(clock, failures=FAILURES, open_s=OPEN_S)
         self._clock = clock
+        self._command_s = command_s
         self._abandon_s = abandon_s
+        self._silent = f"no answer within {command_s * 1e3:g} ms"
         self._slots = asyncio.Semaphore(SLOTS)
         self._running: set[asyncio.Task[Any]] = set()
-        self._why_down = SILENT
+        self._why_down = self._silent
         self._is_untried = True
         self._refusals: dict[str, str] = {}
         """By the name of the command: why the store answers it by an error."""
@@ -132,7 +133,7 @@ class Guard:
     async def run(self, name: str, command: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the command answers. Raises `CacheError` when that is an error, or takes too long."""
         patience = _patience.get()
-        limit = COMMAND_S if patience is None else min(COMMAND_S, patience.left_s())
+        limit = self._command_s if patience is None else min(self._command_s, patience.left_s())
         if self.is_down or limit <= 0:
             self.counts.skipped += 1
             raise CacheDown(self._why_down if self.is_down else "the request has waited enough")
@@ -158,7 +159,7 @@ class Guard:
     async def aclose(self) -> None:
         """Let commands end, for a moment; then give them up."""
         if self._running:
-            await asyncio.wait(self._running, timeout=COMMAND_S)
+            await asyncio.wait(self._running, timeout=self._command_s)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -171,10 +172,10 @@ class Guard:
 
     def _give_up_on(self, task: asyncio.Task[Any], limit: float, waited: float) -> NoReturn:
         is_on_time = waited - limit < LATE_SHARE * limit
-        if limit >= COMMAND_S and is_on_time:
+        if limit >= self._command_s and is_on_time:
             self._given_up.add(task)
-            self._fail(SILENT)
-        raise CacheDown(SILENT)
+            self._fail(self._silent)
+        raise CacheDown(self._silent)
 
     def _ended(self, name: str, began: float, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -192,7 +193,7 @@ class Guard:
             self._refusals.pop(name, None)
         elif not is_booked:
             self._fail(_reason(error))
-        if isinstance(error, CacheRefused | None) and self._clock() - began <= COMMAND_S:
+        if isinstance(error, CacheRefused | None) and self._clock() - began <= self._command_s:
             self._breaker.succeeded()
 
     def _trip(self) -> None:
@@ -215,7 +216,7 @@ class Guard:
             async with asyncio.timeout(self._abandon_s), self._slots:
                 return await command()
         except TimeoutError:
-            raise CacheDown(SILENT) from None
+            raise CacheDown(self._silent) from None
 
 
 def _result(task: asyncio.Task[T]) -> T:

@@ -76,6 +76,7 @@ EXAMPLES = {
     "MAX_BATCH_TOKENS": "4096",
     "DEADLINE_MS": "40",
     "CACHE": "memory://",
+    "CACHE_TIMEOUT_MS": "80",
     "CACHE_MAX_BYTES": "2000000",
     "LEDGER": "sqlite:///x.db",
     "MODE": "shadow",

@@ -13,13 +13,15 @@ from gateway.cache.guard import (
     COMMAND_S,
     FAILURES,
     OPEN_S,
-    REQUEST_S,
-    SILENT,
+    REQUEST_COMMANDS,
     Guard,
     request_waits,
 )
 from gateway.errors import CacheDown, CacheError, CacheRefused
 from tests.gateway.pipeline import FastForward
+
+REQUEST_S = REQUEST_COMMANDS * COMMAND_S
+SILENT = "no answer within 50 ms"
 
 Body = Callable[["Scene"], Coroutine[Any, Any, None]]
 
@@ -229,7 +231,7 @@ def test_an_error_of_no_kind_we_know_is_down_by_its_type_alone() -> None:
 def test_all_commands_of_a_request_together_wait_no_longer_than_told() -> None:
     async def body(scene: Scene) -> None:
         scene.takes_s = 0.8 * COMMAND_S
-        with request_waits(clock=scene.loop.time):
+        with request_waits(REQUEST_S, scene.loop.time):
             waited = await scene.timed(_one_after_another(scene, 10))
         assert waited == pytest.approx(REQUEST_S)
         assert await scene.ask() == "answer", "outside of requests each has its own time"
@@ -240,7 +242,7 @@ def test_all_commands_of_a_request_together_wait_no_longer_than_told() -> None:
 def test_commands_side_by_side_wait_at_the_same_time() -> None:
     async def body(scene: Scene) -> None:
         scene.takes_s = 0.4 * COMMAND_S
-        with request_waits(clock=scene.loop.time):
+        with request_waits(REQUEST_S, scene.loop.time):
             answers = await asyncio.gather(*(scene.ask() for _ in range(10)))
             assert answers == ["answer"] * 10
             assert await scene.ask() == "answer"

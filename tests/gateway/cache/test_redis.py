@@ -17,14 +17,22 @@ from gateway.cache.guard import SLOTS, Guard
 from gateway.cache.location import parse_location
 from gateway.cache.redis import PREFIX, RedisStore
 from gateway.errors import CacheError, CacheRefused
-from tests.redis_server import RedisServer, comes, free_port, redis_cluster, redis_sentinel, redis_server
+from tests.redis_server import (
+    PATIENCE_S,
+    RedisServer,
+    comes,
+    free_port,
+    redis_cluster,
+    redis_sentinel,
+    redis_server,
+)
 
 KEYS = [bytes([number]) * 32 for number in range(40)]
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[RedisStore]:
-    store = RedisStore(parse_location(url))
+    store = RedisStore(parse_location(url), Guard(command_s=PATIENCE_S))  # a busy machine is no silence
     try:
         yield store
     finally:

@@ -16,7 +16,7 @@ from types import TracebackType
 import pytest
 
 from gateway.breaker import Breaker
-from gateway.cache.guard import FAILURES, SILENT, SLOTS, Guard
+from gateway.cache.guard import FAILURES, SLOTS, Guard
 from gateway.cache.location import parse_location
 from gateway.cache.memory import MemoryCache
 from gateway.cache.redis import PREFIX, RedisStore
@@ -29,6 +29,9 @@ from tests.redis_server import PATIENCE_S, RedisServer, comes, free_port, redis_
 SECRET = Secret(b"s" * 32)
 KEYS = [bytes([number]) * 32 for number in range(64)]
 TTL_S = 60.0
+COMMAND_S = 0.25
+"""More than a busy machine needs for an answer; one that does not come is waited for three times a test."""
+SILENT = "no answer within 250 ms"
 
 Spoil = Callable[[bytes, asyncio.StreamWriter], None]
 """What to do with a piece of an answer on its way to the client."""
@@ -115,7 +118,7 @@ class Replica:
 @asynccontextmanager
 async def replica(url: str) -> AsyncIterator[Replica]:
     """As a process opens it; a store that is down is probed without much waiting."""
-    guard = Guard(Breaker(time.monotonic, failures=FAILURES, open_s=0.02))
+    guard = Guard(Breaker(time.monotonic, failures=FAILURES, open_s=0.02), command_s=COMMAND_S)
     store = RedisStore(parse_location(url), guard)
     sealed = SealedStore(store, SECRET)
     try:
