@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -55,4 +56,7 @@ class Plan:
 
 def _field_value(value: object) -> bytes:
     """Visible ASCII: a name read from a cache is not trusted to end no line."""
-    return bytes(byte if 0x20 <= byte < 0x7F else 0x3F for byte in str(value).encode("ascii", "replace"))
+    return _INVISIBLE.sub(b"?", str(value).encode("ascii", "replace"))
+
+
+_INVISIBLE = re.compile(rb"[^\x20-\x7e]")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.json_spans import MAX_DEPTH, MAX_ITEMS, ByteSpan, Document, TooManyItems, Unreadable
+from gateway.json_spans import FEW, MAX_DEPTH, MAX_ITEMS, ByteSpan, Document, TooManyItems, Unreadable
 from tests.gateway.json_documents import Json, documents
 
 
@@ -53,6 +53,12 @@ def agree(body: bytes) -> None:
             read_all(body)
     else:
         assert read_all(body) == expected
+        assert read_all(among_many(body)) == [expected] + [""] * FEW
+
+
+def among_many(body: bytes) -> bytes:
+    """A value in a document whose brackets are paired all at once."""
+    return b"[" + body + b',""' * FEW + b"]"
 
 
 @given(documents)
@@ -129,6 +135,18 @@ def test_depth_limit(opening: bytes, closing: bytes) -> None:
     deeper = MAX_DEPTH + 1
     with pytest.raises(Unreadable, match="deeper than 200"):
         Document(opening * deeper + b"1" + closing * deeper)
+    Document(among_many(opening * (MAX_DEPTH - 1) + b"1" + closing * (MAX_DEPTH - 1)))
+    with pytest.raises(Unreadable, match="deeper than 200"):
+        Document(among_many(opening * MAX_DEPTH + b"1" + closing * MAX_DEPTH))
+
+
+@pytest.mark.parametrize(
+    "body", [b"[", b"]", b"[]]", b"[}", b"{]", b'{"a":[}]', b'"', b'["', b"][", b'[""]]']
+)
+def test_brackets_and_quotes_without_partners(body: bytes) -> None:
+    for document in (body, among_many(body)):
+        with pytest.raises(Unreadable):
+            Document(document)
 
 
 def test_a_bomb_is_refused_before_a_recursive_parser_sees_it() -> None:
