@@ -139,6 +139,24 @@ class TestTheBody:
         assert (row["status"], row["is_complete"]) == (408, 1)
         assert upstream.n_connections == 0
 
+    @pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/pith/v1/compress", b"/v1/files"])
+    async def test_that_breaks_is_answered_on_every_path(
+        self, upstream: ScriptedUpstream, tmp_path: Path, path: bytes
+    ) -> None:
+        head = b"POST %b HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" % path
+        with gateway(tmp_path, upstream.url) as port:
+            async with connected(port) as client:
+                await client.send(head)
+                async with connected(port) as other:  # answered after the first request was begun
+                    await other.send(b"GET /pith/healthz HTTP/1.1\r\nHost: gateway\r\n\r\n")
+                    await other.answer()
+                await client.send(b"zz\r\n")
+                answer, body = await client.answer()
+                assert (answer.status, json.loads(body)["error"]["code"]) == (400, "malformed_request")
+                assert await client.until_closed() == b""
+        found = [(row["status"], row["is_complete"]) for row in rows(tmp_path)]
+        assert found == ([] if path.startswith(b"/pith/") else [(400, 1)])
+
 
 class TestTheAnswer:
     async def test_has_to_be_taken(self, upstream: ScriptedUpstream, tmp_path: Path) -> None:
