@@ -17,15 +17,18 @@ from typing import Any, get_args
 
 import click
 import pytest
+from starlette.routing import Route
 
 from compressor.types import SkipReason
 from gateway import api
+from gateway.admin import routes as admin_routes
 from gateway.cache.guard import COMMAND_S, FAILURES, OPEN_S, SLOTS
 from gateway.cli import main
 from gateway.dialects import SkipReason as DialectSkip
 from gateway.downstream.silence import Limits
 from gateway.ledger.store import LedgerSettings
 from gateway.logs import JsonLines
+from gateway.metrics import TABLE
 from gateway.plan import Plan
 from gateway.server import Drain
 from gateway.services import POLL_S
@@ -37,6 +40,7 @@ from tests.documents import blocks, read
 from tests.tracked import ROOT
 
 API, OPERATIONS, TRANSPARENCY = (read(f"docs/{name}.md") for name in ("api", "operations", "transparency"))
+ADMIN, METRICS = read("docs/admin.md"), read("docs/metrics.md")
 RESERVED = {"frozen"}
 """Documented as not given in this version."""
 
@@ -117,9 +121,20 @@ def stages() -> set[str]:
     }
 
 
-def endpoints() -> set[str]:
+def endpoints(routes: list[Route]) -> set[str]:
+    return {f"{method} {route.path}" for route in routes for method in (route.methods or set()) - {"HEAD"}}
+
+
+def metrics() -> set[str]:
+    """Name, kind and labels of all that is counted."""
+    return {" ".join((metric.name, metric.kind, *metric.labels)) for metric in TABLE.values()}
+
+
+def documented_metrics() -> set[str]:
+    rows = [line.split("|")[1:4] for line in METRICS.splitlines() if line.startswith("| `pith_")]
     return {
-        f"{method} {route.path}" for route in api.routes() for method in (route.methods or set()) - {"HEAD"}
+        " ".join((name.strip(" `"), kind.strip(), *re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels in rows
     }
 
 
@@ -199,12 +214,17 @@ KINDS = {
     "skip codes": (skip_codes(), named(section(API, "## Skip codes")) - RESERVED),
     "error codes": (error_codes(), named(section(API, "## Errors"))),
     "endpoints": (
-        endpoints(),
+        endpoints(api.routes()),
         set(re.findall(r"^### `(.+)`$", section(API, "## Endpoints"), re.MULTILINE)),
     ),
     "commands": (command_names(), named(COMMAND_TABLE)),
     "options": (options(), named(OPTION_TABLE)),
     "log fields": (log_fields(), named(section(OPERATIONS, "## Logs"))),
+    "admin endpoints": (
+        endpoints(admin_routes.routes()),
+        {name for name in named(section(ADMIN, "## What there is")) if " /" in name},
+    ),
+    "metrics": (metrics(), documented_metrics()),
     "degraded": (degraded_names(), named(section(OPERATIONS, "## Health"))),
 }
 """What there is by the code, and what the pages say there is."""
