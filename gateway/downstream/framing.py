@@ -56,12 +56,10 @@ class Head(NamedTuple):
 
 def refusal_of(head: Head) -> Refusal | None:
     """Why this head is not served; None when it is."""
-    fault = _fault_of_target(head.target) or _fault_of_fields(head)
-    if fault is not None:
-        return malformed(fault)
     if head.method == b"CONNECT" or head.method in _OTHER_PROTOCOLS:
         return not_a_method()
-    return None
+    fault = _fault_of_target(head.target) or _fault_of_fields(head)
+    return None if fault is None else malformed(fault)
 
 
 def refusal_of_size(fields: RawHeaders) -> Refusal | None:

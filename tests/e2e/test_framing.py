@@ -45,7 +45,7 @@ ATTACKS = [
     # What is asked for.
     Attack("an unknown method", GET.replace(b"GET", b"FOO") + b"\r\n", 501, "unknown_method"),
     Attack("a method in lower case", GET.replace(b"GET", b"get") + b"\r\n", 501, "unknown_method"),
-    Attack("CONNECT", b"CONNECT o:443 HTTP/1.1\r\nHost: o\r\n\r\n"),
+    Attack("CONNECT", b"CONNECT o:443 HTTP/1.1\r\nHost: o\r\n\r\n", 501, "unknown_method"),
     Attack("CONNECT with a path", b"CONNECT /x HTTP/1.1\r\nHost: o\r\n\r\n", 501, "unknown_method"),
     Attack("a method of RTSP", b"DESCRIBE /x RTSP/1.0\r\nHost: o\r\n\r\n", 501, "unknown_method"),
     Attack("a method of Icecast", b"SOURCE /x HTTP/1.1\r\nHost: o\r\n\r\n", 501, "unknown_method"),
