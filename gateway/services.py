@@ -182,7 +182,7 @@ async def open_services(
             watches["cache"] = shared.keep_up()
         for name, work in watches.items():
             task = asyncio.create_task(work, name=f"watch of {name}")
-            task.add_done_callback(partial(_tell_end, metrics, name))
+            task.add_done_callback(partial(tell_end, metrics, name))
             stack.callback(task.cancel)
         if cache is None:  # an empty one is false
             cache = shared or local
@@ -241,7 +241,7 @@ def _open_upstream(name: str, config: UpstreamConfig, timeouts: Timeouts) -> Ups
     return LitellmUpstream(config.provider, key or "", wire, url=config.url or None, name=name)
 
 
-def _tell_end(metrics: Metrics, name: str, task: asyncio.Task[None]) -> None:
+def tell_end(metrics: Metrics, name: str, task: asyncio.Task[None]) -> None:
     """A watch ends when it is cancelled; any other end means that changes go unnoticed from here on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         metrics.add(WATCH_ENDS, (name,))

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from gateway.admin.console import Console
@@ -17,6 +18,7 @@ from gateway.admin.guard import Guard
 from gateway.admin.routes import create_app
 from gateway.admin.settings import AdminConfig
 from gateway.server import Drain, make_server
+from gateway.services import tell_end
 
 DRAIN: Final = Drain(announce_s=0.0, limit_s=1.0)
 
@@ -35,6 +37,8 @@ async def listening(
     async with AsyncExitStack() as stack:
         await server.startup(list(sockets))
         stack.push_async_callback(server.shutdown, list(sockets))
-        for work in (console.keep_in_touch(), console.measure_lag()):
-            stack.callback(asyncio.create_task(work).cancel)
+        for name, work in (("workers", console.keep_in_touch()), ("loop", console.measure_lag())):
+            task = asyncio.create_task(work, name=f"watch of {name}")
+            task.add_done_callback(partial(tell_end, console.services.metrics, name))
+            stack.callback(task.cancel)
         yield
