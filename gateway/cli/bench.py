@@ -20,6 +20,7 @@ from gateway.bench import (
     on_one_core,
     text_stages,
 )
+from gateway.cli.load import gateway
 from gateway.config import load as load_config
 from gateway.services import load
 
@@ -43,6 +44,9 @@ def _repeats(default: int) -> Option:
 @click.group()
 def bench() -> None:
     """Measure what Pith costs on this machine. No network, no key; texts are made from the demo's."""
+
+
+bench.add_command(gateway)
 
 
 @bench.command()
@@ -89,7 +93,9 @@ def text(tokens: int, text_tokens: int, scorer: str, repeats: int, as_json: bool
 @_SCORER
 @_repeats(20)
 @_JSON
-def gateway(tokens: int, messages: int, cache: str | None, scorer: str, repeats: int, as_json: bool) -> None:
+def conversation(
+    tokens: int, messages: int, cache: str | None, scorer: str, repeats: int, as_json: bool
+) -> None:
     """What is added to a request: new, from recorded scores, already seen; and to one passed on unread."""
     loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
     before = load_average()
@@ -97,7 +103,7 @@ def gateway(tokens: int, messages: int, cache: str | None, scorer: str, repeats:
         n_bytes, conversations = running.conversations(tokens, messages, repeats)
         small = running.small(1024, repeats * 10)
     found: Json = {
-        "bench": "gateway",
+        "bench": "conversation",
         "scorer": loaded.fingerprint,
         "tokens": tokens,
         "messages": messages,

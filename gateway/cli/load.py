@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gateway.demo.instant import instant_upstream
 from gateway.load.cases import SETTINGS, cases
-from gateway.load.processes import Gateway, cores, pin, pith
+from gateway.load.processes import Gateway, confined, cores, pin, pith
 from gateway.load.run import Row, Target, run
 
 DIRECT, PITH, OTHER = "direct", "pith", "other"
@@ -95,8 +95,7 @@ def gateway(
     core, own_core = cores()
     before = os.getloadavg()[0]
     with ExitStack() as stack:
-        if own_core is not None:
-            pin(os.getpid(), own_core)
+        stack.enter_context(confined(own_core))
         upstream = stack.enter_context(instant_upstream(upstream_port))
         targets = [
             Target(Gateway(DIRECT, upstream)),
@@ -142,28 +141,37 @@ def _place(row: Row) -> tuple[str, int]:
 
 
 _COLUMNS = (
-    ("requests/s", "per_second", ".0f"),
+    ("req/s", "per_second", ".0f"),
     ("events/s", "events_per_second", ".0f"),
-    ("added p50 ms", "added_p50_ms", ".3f"),
-    ("added p99 ms", "added_p99_ms", ".3f"),
-    ("first byte p50 ms", "first_byte_p50_ms", ".3f"),
+    ("+p50 ms", "added_p50_ms", ".3f"),
+    ("+p99 ms", "added_p99_ms", ".3f"),
+    ("first byte ms", "first_byte_p50_ms", ".3f"),
     ("CPU µs", "cpu_us", ".0f"),
     ("MiB", "resident_mib", ".0f"),
     ("× other", "times_per_second", ".1f"),
 )
+"""Heading, figure, form. `+` is what is added to the direct request; the first byte is the middle one's."""
 
 
 def _show(found: dict[str, Any]) -> None:
+    console = Console()
+    for case in dict.fromkeys(row["case"] for row in found["rows"]):
+        console.print(_table(case, [row for row in found["rows"] if row["case"] == case]))
     before, after = found["load"]
-    table = Table(
-        title=f"{found['seconds']:g} s each, {'a core for the gateway' if found['pinned'] else 'not pinned'}",
-        caption=f"load average before and after: {before:.2f}, {after:.2f}",
+    place = "a core for the gateway" if found["pinned"] else "not pinned"
+    console.print(
+        f"{found['seconds']:g} s each, {place}; load average before and after: {before:.2f}, {after:.2f}"
     )
-    for name in ("case", "conn.", "to"):
-        table.add_column(name)
-    for name, _, _ in _COLUMNS:
+
+
+def _table(case: str, rows: Sequence[dict[str, Any]]) -> Table:
+    columns = [column for column in _COLUMNS if any(row.get(column[1]) for row in rows)]
+    table = Table(title=case, title_justify="left")
+    table.add_column("at once", justify="right")
+    table.add_column("to")
+    for name, _, _ in columns:
         table.add_column(name, justify="right")
-    for row in found["rows"]:
-        figures = [f"{row[key]:{form}}" if row.get(key) else "" for _, key, form in _COLUMNS]
-        table.add_row(row["case"], str(row["connections"]), row["target"], *figures)
-    Console().print(table)
+    for row in rows:
+        figures = [f"{row[key]:{form}}" if row.get(key) else "" for _, key, form in columns]
+        table.add_row(str(row["connections"]), row["target"], *figures)
+    return table

@@ -79,11 +79,25 @@ def cores() -> tuple[int | None, int | None]:
     return allowed[0], allowed[1]
 
 
-def pin(pid: int, core: int) -> None:
-    """Confine a process, with all its threads, to a core."""
+def pin(pid: int, *allowed: int) -> None:
+    """Confine a process, with all its threads, to these cores."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):  # a thread may have ended
-            os.sched_setaffinity(int(task.name), {core})
+            os.sched_setaffinity(int(task.name), allowed)
+
+
+@contextmanager
+def confined(core: int | None) -> Iterator[None]:
+    """This process on one core; None leaves it where it is."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    pin(os.getpid(), core)
+    try:
+        yield
+    finally:
+        pin(os.getpid(), *before)
 
 
 def _children(pid: int | None) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.demo.instant import instant_upstream
 
 DOCUMENT = Path(__file__).parents[3] / "docs/benchmarks.md"
 SPREAD = {"min", "p50", "p95", "max"}
@@ -48,8 +49,10 @@ def test_text_as_a_table() -> None:
     assert "load average" in shown
 
 
-def test_gateway() -> None:
-    found = json.loads(pith("gateway", "--tokens", "12000", "--messages", "12", "--repeats", "2", "--json"))
+def test_conversation() -> None:
+    found = json.loads(
+        pith("conversation", "--tokens", "12000", "--messages", "12", "--repeats", "2", "--json")
+    )
     for figures in ("added_ms", "loop_blocked_ms", "cpu_ms"):
         assert set(found[figures]) == SCENARIOS
         for spread in found[figures].values():
@@ -91,3 +94,44 @@ def test_each_bench_is_documented() -> None:
     for name in described:
         if name.startswith("pith bench "):
             assert any(line.startswith(name) for line in documented()), f"{name} is not in docs/benchmarks.md"
+
+
+LOAD = ("gateway", "--connections", "2", "--kilobytes", "1", "--seconds", "0.5")
+
+
+def test_gateway_under_load_beside_its_upstream_and_another() -> None:
+    with instant_upstream() as other:  # an upstream answers as a gateway would
+        against = ("--against", other, "--against-header", "authorization: Bearer other")
+        found = json.loads(pith(*LOAD, *against, "--json"))
+
+    rows = found["rows"]
+    assert [row["target"] for row in rows] == ["direct", "pith", "other"] * 4
+    assert len({row["case"] for row in rows}) == 4
+    assert all(row["per_second"] > 0 and row["p50_ms"] <= row["p99_ms"] for row in rows)
+    for row in rows:
+        assert (row["events_per_second"] > 0) == ("streamed" in row["case"])
+    compared = [row["times_per_second"] for row in rows if row["target"] == "pith"]
+    assert len(compared) == 4
+    assert all(0 < times < 1 for times in compared)  # what it is compared with does nothing
+    assert all((row["resident_mib"] is not None) == (row["target"] == "pith") for row in rows)
+
+
+def test_gateway_as_a_table() -> None:
+    shown = pith(*LOAD)
+    assert "1 KB, plain" in shown
+    assert "load average" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--connections", "1,x"), "'1,x' is no list of whole numbers"),
+        (("--kilobytes", "0"), "'0' is no list of whole numbers"),
+        (("--against-header", "authorization Bearer k"), "write it as NAME: VALUE"),
+    ],
+)
+def test_what_gateway_is_not_asked_for(arguments: tuple[str, str], said: str) -> None:
+    result = CliRunner().invoke(main, ["bench", "gateway", *arguments])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Bearer k" not in result.output
