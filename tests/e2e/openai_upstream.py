@@ -70,20 +70,24 @@ class OpenAIUpstream:
         if asked.get("stream"):
             wants_usage = (asked.get("stream_options") or {}).get("include_usage")
             return StreamingResponse(
-                _events(asked["model"], bool(wants_usage)), media_type="text/event-stream"
+                events(asked["model"], bool(wants_usage)), media_type="text/event-stream"
             )
-        message = {"role": "assistant", "content": "Hello there."}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return JSONResponse(
-            {**_head(asked["model"]), "object": "chat.completion", "choices": [choice], "usage": USAGE}
-        )
+        return JSONResponse(completion(asked["model"]))
+
+
+def completion(model: str) -> dict[str, Any]:
+    """The whole answer."""
+    message = {"role": "assistant", "content": "Hello there."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    return {**_head(model), "object": "chat.completion", "choices": [choice], "usage": USAGE}
 
 
 def _head(model: str) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "created": 1, "model": model}
 
 
-def _events(model: str, with_usage: bool) -> Iterator[bytes]:
+def events(model: str, with_usage: bool) -> Iterator[bytes]:
+    """The streamed answer."""
     head = {**_head(model), "object": "chat.completion.chunk"}
     for word in ("Hello ", "there."):
         yield _event({**head, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})

@@ -1,0 +1,113 @@
+"""The fault matrix: what goes wrong, where and when, and what is to come of it.
+
+Seven faults, four parts, four moments: every cell is in a table, and `tests/e2e/test_fault_*.py` try each.
+The network's faults are what they are for the upstream and for Redis. For the scorer and the ledger's disk
+the tables say what they mean there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+FAULTS = ("refused", "black hole", "reset", "slow drip", "half close", "bad chunk", "garbage")
+PARTS = ("upstream", "redis", "scorer", "ledger")
+MOMENTS = ("connect", "headers", "mid-stream", "end")
+
+Cell: TypeAlias = tuple[str, str]
+"""Fault and moment, of one part."""
+
+Answer: TypeAlias = Literal["whole", "broken"] | tuple[int, str]
+"""What the client sees: every byte of the upstream's answer; a connection that ends before the answer does;
+or status and code of an error of ours."""
+
+REFUSED: Answer = (502, "upstream_unavailable")
+TIMED_OUT: Answer = (504, "upstream_timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class AtUpstream:
+    """A streamed answer."""
+
+    answer: Answer
+    again: Answer | None = None
+    """Where it differs: what is answered to the next request while the fault lasts."""
+    is_over_with_done: bool = False
+    """OpenAI's client reads no further than `data: [DONE]`: it leaves before it could see the break."""
+
+
+UPSTREAM: dict[Cell, AtUpstream] = {
+    ("refused", "connect"): AtUpstream(REFUSED),
+    # From then on: who is being answered is answered to the end, and nobody else is let in.
+    ("refused", "headers"): AtUpstream("whole", again=REFUSED),
+    ("refused", "mid-stream"): AtUpstream("whole", again=REFUSED),
+    ("refused", "end"): AtUpstream("whole", again=REFUSED),
+    ("black hole", "connect"): AtUpstream(TIMED_OUT),  # neither taken nor refused: the limit for connecting
+    ("black hole", "headers"): AtUpstream(TIMED_OUT),  # the limit for the first byte holds for the whole head
+    ("black hole", "mid-stream"): AtUpstream("broken"),
+    # At the end all was sent but for the word that it is all.
+    ("black hole", "end"): AtUpstream("broken", is_over_with_done=True),
+    ("reset", "connect"): AtUpstream(REFUSED),
+    ("reset", "headers"): AtUpstream(REFUSED),
+    ("reset", "mid-stream"): AtUpstream("broken"),
+    ("reset", "end"): AtUpstream("broken", is_over_with_done=True),
+    ("slow drip", "connect"): AtUpstream("whole"),  # taken late
+    ("slow drip", "headers"): AtUpstream("whole"),
+    ("slow drip", "mid-stream"): AtUpstream("whole"),
+    ("slow drip", "end"): AtUpstream("whole"),
+    ("half close", "connect"): AtUpstream(REFUSED),
+    ("half close", "headers"): AtUpstream(REFUSED),
+    ("half close", "mid-stream"): AtUpstream("broken"),
+    ("half close", "end"): AtUpstream("broken", is_over_with_done=True),
+    ("bad chunk", "connect"): AtUpstream(REFUSED),  # a chunk where a status line is to be
+    ("bad chunk", "headers"): AtUpstream(REFUSED),  # a transfer coding that there is not
+    ("bad chunk", "mid-stream"): AtUpstream("broken"),
+    ("bad chunk", "end"): AtUpstream("broken", is_over_with_done=True),  # instead of the last chunk
+    ("garbage", "connect"): AtUpstream(REFUSED),  # before anything was asked
+    ("garbage", "headers"): AtUpstream(REFUSED),
+    ("garbage", "mid-stream"): AtUpstream("broken"),
+    ("garbage", "end"): AtUpstream("broken", is_over_with_done=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AtRedis:
+    """Every request is answered, and what goes on is compressed as ever."""
+
+    degraded: str | None
+    """What `/pith/readyz` says of the cache; None where nothing is lost, not even a hit."""
+
+
+GONE, SILENT = AtRedis("cannot be reached"), AtRedis("no answer within 50 ms")
+UNNOTICED = AtRedis(None)
+
+REDIS: dict[Cell, AtRedis] = {
+    ("refused", "connect"): GONE,
+    ("refused", "headers"): GONE,
+    ("refused", "mid-stream"): GONE,
+    ("refused", "end"): GONE,
+    ("black hole", "connect"): SILENT,
+    ("black hole", "headers"): SILENT,
+    ("black hole", "mid-stream"): SILENT,
+    ("black hole", "end"): SILENT,
+    ("reset", "connect"): GONE,
+    ("reset", "headers"): GONE,
+    ("reset", "mid-stream"): GONE,
+    ("reset", "end"): GONE,
+    ("slow drip", "connect"): UNNOTICED,
+    ("slow drip", "headers"): SILENT,
+    ("slow drip", "mid-stream"): SILENT,
+    ("slow drip", "end"): SILENT,
+    ("half close", "connect"): GONE,
+    ("half close", "headers"): GONE,
+    ("half close", "mid-stream"): GONE,
+    ("half close", "end"): GONE,
+    ("bad chunk", "connect"): GONE,
+    ("bad chunk", "headers"): GONE,
+    ("bad chunk", "mid-stream"): GONE,
+    ("bad chunk", "end"): UNNOTICED,
+    ("garbage", "connect"): GONE,
+    ("garbage", "headers"): GONE,
+    ("garbage", "mid-stream"): GONE,
+    ("garbage", "end"): UNNOTICED,
+}
