@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     for name in ("gateway", "policies"):
         (folder / name).symlink_to(ROOT / name)
-    [example] = blocks(read("docs/policies.md"), "yaml")
+    example, *_ = blocks(read("docs/policies.md"), "yaml")
     (folder / "policies.yaml").write_text(example, encoding="utf-8")
     return folder
 
