@@ -71,7 +71,7 @@ class Account:
             tunnel=Tunnel(take_over, self.services.config.timeouts.stream_idle_s) if take_over else None,
         )
         try:
-            await relay(receive, answer, upstream, request)
+            await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
         finally:
             self._close(plan, answer.outcome(), tap)
 

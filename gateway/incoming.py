@@ -11,7 +11,7 @@ from gateway.access.principal import Principal
 from gateway.client import raw_target, spelled_headers
 from gateway.hashing import Secret
 from gateway.headers import CREDENTIALS
-from gateway.types import RawHeaders, TakeOver
+from gateway.types import RawHeaders, TakeOver, TellLeaving
 from policies.match import header_map
 
 
@@ -31,6 +31,8 @@ class Incoming:
     headers: Mapping[str, str] = field(repr=False)
     principal: Principal
     """Who asks: a caller with a key of its own until `Gate.admit` has looked."""
+    tell_leaving: TellLeaving | None = field(default=None, repr=False)
+    """How the server tells that the client leaves; None where it does so by `receive` alone."""
     take_over: TakeOver | None = field(default=None, repr=False)
     """The way to the client's connection, where it asks to go on as a WebSocket."""
 
@@ -38,6 +40,7 @@ class Incoming:
     def of(cls, scope: Scope, secret: Secret) -> Incoming:
         """Read an ASGI scope; that of a WebSocket begins with a GET."""
         raw_headers: RawHeaders = list(scope["headers"])
+        own = scope.get("extensions", {}).get("pith", {})
         return cls(
             method=scope.get("method", "GET"),
             path=scope["path"],
@@ -48,7 +51,8 @@ class Incoming:
             principal=Principal.of_credentials(
                 (value for name, value in raw_headers if name in CREDENTIALS), secret
             ),
-            take_over=scope.get("extensions", {}).get("pith", {}).get("take_over"),
+            tell_leaving=own.get("tell_leaving"),
+            take_over=own.get("take_over"),
         )
 
     @property

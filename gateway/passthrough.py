@@ -21,7 +21,7 @@ from gateway.errors import ClientGone, UpstreamBroken, UpstreamError
 from gateway.headers import response_headers
 from gateway.refusal import Refusal, refuse
 from gateway.tunnel import Tunnel, switching_head
-from gateway.types import RawHeaders, TakeOver, Upstream, UpstreamRequest, UpstreamResponse
+from gateway.types import RawHeaders, TakeOver, TellLeaving, Upstream, UpstreamRequest, UpstreamResponse
 
 CLIENT_GONE = 499
 """Status on record when the client left before one was sent."""
@@ -59,10 +59,16 @@ class Tap(Protocol):
         """The end, whole or broken; returns what was held back. Not called when the client has left."""
 
 
-async def relay(receive: Receive, answer: Answer, upstream: Upstream, request: UpstreamRequest) -> None:
+async def relay(
+    receive: Receive,
+    answer: Answer,
+    upstream: Upstream,
+    request: UpstreamRequest,
+    tell_leaving: TellLeaving | None = None,
+) -> None:
     """Send `request` on and give the client its answer."""
     try:
-        async with ClientWatch(receive, request.body) as watch:
+        async with ClientWatch(receive, request.body, tell_leaving) as watch:
             response = await upstream.send(replace(request, body=watch.body))
             try:
                 await answer.forward(response, watch)

@@ -10,6 +10,9 @@ from typing import Protocol, TypeAlias
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in wire order, duplicates kept."""
 
+TellLeaving: TypeAlias = Callable[[Callable[[], None] | None], bool]
+"""Have something called once when the client leaves, None to end that; False: it has left already."""
+
 TakeOver: TypeAlias = Callable[[asyncio.Protocol], asyncio.Transport]
 """Hands a connection to another protocol, beginning with what came behind the head; returns its transport."""
 

@@ -13,6 +13,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
@@ -76,6 +77,8 @@ class ClientConnection(asyncio.Protocol):
         self._is_refused = False
         self._is_lingering = False
         self._writer: asyncio.Future[None] | None = None
+        self._is_lost = False
+        self._on_leaving: Callable[[], None] | None = None
         self.is_full = False
         """What was written has not been taken."""
         self._is_read_paused = False
@@ -93,10 +96,12 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
-        self._is_deaf = True
+        self._is_deaf = self._is_lost = True
         self._queue.clear()
         if self._active is not None:
             self._active.leave()
+        if self._on_leaving is not None:
+            self._on_leaving()
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -208,6 +213,11 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def tell_leaving(self, callback: Callable[[], None] | None) -> bool:
+        """Have `callback` called once when the client leaves, None to end that; False: it has left."""
+        self._on_leaving = callback
+        return not self._is_lost
+
     def take_over(self, successor: asyncio.Protocol) -> asyncio.Transport:
         """Hand the connection to another protocol, beginning with what came behind the request."""
         assert self._active is not None
@@ -251,7 +261,12 @@ class ClientConnection(asyncio.Protocol):
         target = origin_form(request.head.target)
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode("ascii")
-        own = {"target": target, "headers": request.spelled, "is_draining": self.is_ending}
+        own: dict[str, object] = {
+            "target": target,
+            "headers": request.spelled,
+            "is_draining": self.is_ending,
+            "tell_leaving": self.tell_leaving,
+        }
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

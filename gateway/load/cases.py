@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
         },
     ],
     "compressor": {"deadline_ms": 20_000},
+    "admin": {"listen": "127.0.0.1:0"},
 }
 """What `pith serve` is given besides its defaults, so that 1 KB is long enough to be compressed."""
 

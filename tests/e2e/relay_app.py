@@ -29,7 +29,8 @@ def relay_app(upstream: Upstream, *, tunnel_idle_s: float = IDLE_S) -> ASGIApp:
                     await upstream.aclose()
                 await send({"type": f"lifespan.{event}.complete"})
             return
-        take_over = scope["extensions"]["pith"].get("take_over")
+        own = scope["extensions"]["pith"]
+        take_over = own.get("take_over")
         request = UpstreamRequest(
             method=scope["method"],
             target=raw_target(scope),
@@ -38,7 +39,7 @@ def relay_app(upstream: Upstream, *, tunnel_idle_s: float = IDLE_S) -> ASGIApp:
             upgrade=WEBSOCKET if take_over else None,
         )
         tunnel = Tunnel(take_over, tunnel_idle_s) if take_over else None
-        await relay(receive, Answer(send, tunnel=tunnel), upstream, request)
+        await relay(receive, Answer(send, tunnel=tunnel), upstream, request, own["tell_leaving"])
 
     return app
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -92,6 +92,27 @@ class TestReadBody:
             await collected(body)
 
 
+class Server:
+    """Tells of the client's leaving."""
+
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] | None = None
+        self.is_lost = False
+
+    def tell_leaving(self, callback: Callable[[], None] | None) -> bool:
+        self.callback = callback
+        return not self.is_lost
+
+    def lose(self) -> None:
+        self.is_lost = True
+        if self.callback is not None:
+            self.callback()
+
+
+async def unread() -> Message:
+    raise AssertionError("nothing is to be read")
+
+
 class TestClientWatch:
     async def test_a_client_that_leaves_cancels_what_waits(self) -> None:
         with pytest.raises(ClientGone):
@@ -128,6 +149,35 @@ class TestClientWatch:
         with pytest.raises(LookupError):
             async with ClientWatch(receiving(), b""):
                 raise LookupError
+
+    async def test_a_server_that_tells_of_leaving_needs_no_reading(self) -> None:
+        server = Server()
+        asyncio.get_running_loop().call_soon(server.lose)
+        with pytest.raises(ClientGone):
+            async with ClientWatch(unread, b"", server.tell_leaving):
+                await asyncio.Event().wait()
+        assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]  # a test runs in a task
+        assert server.callback is None
+
+    async def test_a_server_tells_that_the_client_has_left_already(self) -> None:
+        server = Server()
+        server.lose()
+        with pytest.raises(ClientGone):
+            async with ClientWatch(unread, b"", server.tell_leaving):
+                pytest.fail("nobody is left to work for")
+
+    async def test_what_is_told_after_a_watch_was_stopped_cancels_nothing(self) -> None:
+        server = Server()
+        async with ClientWatch(unread, b"", server.tell_leaving) as watch:
+            watch.stop()
+            server.lose()
+            await asyncio.sleep(0)
+
+    async def test_a_body_that_is_still_to_come_is_read_all_the_same(self) -> None:
+        receive = receiving(part(b"a", more=False))
+        body = request_body(scope(headers=[(b"content-length", b"1")]), receive)
+        async with ClientWatch(receive, body, Server().tell_leaving) as watch:
+            assert await collected(watch.body) == [b"a"]
 
     async def test_reads_ahead_no_more_than_its_limit(self) -> None:
         n_read = 0
