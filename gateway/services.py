@@ -31,7 +31,7 @@ from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.prices import PriceBook
 from gateway.response_cache import ResponseCache
-from gateway.settings import Config, LimitsConfig, UpstreamConfig
+from gateway.settings import Config, LimitsConfig
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
 from gateway.types import Cache, Ledger, Upstream
@@ -41,6 +41,7 @@ from gateway.upstreams.http import HttpUpstream
 from gateway.upstreams.litellm import LitellmUpstream
 from gateway.upstreams.litellm import load as load_litellm
 from gateway.upstreams.providers import origin_of
+from gateway.upstreams.settings import UpstreamConfig
 from gateway.warming import warm_up
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
@@ -101,10 +102,6 @@ class Services:
     def routes_by_model(self) -> bool:
         """Whether a request's body has to be read to know where it goes."""
         return any(route.model is not None for route in self.config.routes)
-
-    def upstream_for(self, path: str, model: str | None) -> Upstream:
-        """Where a request goes."""
-        return self.upstreams[self.config.upstream_for(path, model)]
 
     def asks_usage(self, path: str, model: str | None) -> bool:
         """Whether the upstream takes `stream_options`."""

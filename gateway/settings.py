@@ -2,94 +2,32 @@
 
 `config.load` reads it from flags, environment and file. Credentials come from the environment only,
 and no message repeats one: values of `key`, `cache` and `ledger` are never quoted, nor is a URL with a user.
+An upstream's part is in `upstreams/settings.py`, the admin listener's in `admin/settings.py`, a virtual key's
+in `access/keys.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, SecretStr, Tag, ValidationInfo
-from pydantic_core import PydanticCustomError
 
 from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
-from gateway.upstreams.addresses import Network, literal, read_network, refused_as
-from gateway.upstreams.origin import parse_origin
-from gateway.upstreams.providers import PROVIDERS
+from gateway.environment import value_of, variable_of
+from gateway.upstreams.settings import UpstreamConfig
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
 
 DEFAULT_UPSTREAM = "openai"
 DEFAULT_URL = "https://api.openai.com"
 
-NO_KEY = SecretStr("")
-"""For an upstream that asks for none: no credential goes on."""
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_STORE = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-
-
-_MISSING = PydanticCustomError("missing", "of a key that is needed with the kind")
-
-
-def _read_provider(provider: object, info: ValidationInfo) -> object:
-    """litellm's name of a provider; for an upstream of kind http there is none."""
-    if info.data.get("kind") == "http" and provider is not None:
-        raise ValueError("is for kind: litellm only; remove it, or set the kind")
-    if info.data.get("kind") == "litellm" and provider is None:
-        raise _MISSING
-    if info.data.get("kind") == "litellm" and provider not in PROVIDERS:
-        raise ValueError(
-            f"value {provider!r}: must be one of {', '.join(PROVIDERS)}; "
-            "what speaks OpenAI's API itself is kind: http"
-        )
-    return provider
-
-
-def _read_url(url: object, info: ValidationInfo) -> str:
-    """Where it is. A provider whose place is known needs none: that is the empty one."""
-    is_translated = info.data.get("kind") == "litellm"
-    if not url:
-        if is_translated and PROVIDERS.get(info.data.get("provider", "")) is not None:
-            return ""
-        raise _MISSING
-    if not isinstance(url, str):
-        raise ValueError("must be a plain URL such as https://api.openai.com")
-    # A request's own path begins with /v1; a translated one has the path that litellm puts behind its base.
-    address = literal(parse_origin(url.rstrip("/").removesuffix("/v1") if is_translated else url).host)
-    allowed = info.data.get("allow_addresses")  # absent where it is wrong itself
-    if address is not None and allowed is not None and (what := refused_as(address, allowed)):
-        raise ValueError(
-            f"value {url!r}: is a {what} address, which requests are not forwarded to; correct it, "
-            f"or list {address} in allow_addresses"
-        )
-    return url.rstrip("/")
-
-
-def _read_key(key: object, info: ValidationInfo) -> SecretStr | None:
-    """`pass`: the caller's own credential goes on. `env:NAME`: this one does, from the environment."""
-    if info.data.get("kind") == "litellm" and key is None:
-        raise _MISSING
-    if info.data.get("kind") == "litellm" and key in ("pass", "none"):
-        raise ValueError("a provider's key is needed: name the variable that holds it with env:NAME")
-    if key in ("pass", None):
-        return None
-    if key == "none":
-        return NO_KEY
-    kind, _, name = key.partition(":") if isinstance(key, str) else ("", "", "")
-    if kind != "env" or not _VARIABLE.fullmatch(name):
-        raise ValueError("must be pass, none or env:NAME; a credential itself does not belong in a file")
-    env = (info.context or {}).get("env", {})
-    assert isinstance(env, Mapping)
-    if not env.get(name):
-        raise ValueError(f"environment variable {name} is not set; set it, or use key: pass")
-    return SecretStr(env[name])
 
 
 def _read_key_store(url: object) -> object:
@@ -101,12 +39,9 @@ def _read_key_store(url: object) -> object:
 def _read_cache(url: object, info: ValidationInfo) -> RedisLocation | None:
     """`memory://`, a Redis URL, or `env:NAME`: the variable that holds one."""
     if isinstance(url, str) and url.startswith("env:"):
-        name = url.removeprefix("env:")
-        if not _VARIABLE.fullmatch(name):
+        if (name := variable_of(url)) is None:
             raise ValueError("must be env:NAME with the name of an environment variable")
-        url = (info.context or {}).get("env", {}).get(name)
-        if not url:
-            raise ValueError(f"environment variable {name} is not set; set it to the cache's URL")
+        url = value_of(name, info, remedy="set it to the cache's URL")
     if url in ("memory://", None):
         return None
     if not isinstance(url, str):
@@ -130,36 +65,6 @@ def _read_device(device: object) -> object:
 
 def _policies_kind(value: object) -> str:
     return "list" if isinstance(value, list | tuple) else "path"
-
-
-class RetriesConfig(Frozen):
-    """What is tried again. Never a request of which a byte was sent."""
-
-    connect: Annotated[Count, Field(ge=0, le=5)] = 0
-    """How often a failed connect is tried again for one request."""
-    budget: Annotated[Number, Field(ge=0, le=1)] = 0.1
-    """Retries of all requests together, as a share of the last ones."""
-
-
-class UpstreamConfig(Frozen):
-    """Where requests go."""
-
-    allow_addresses: tuple[Annotated[Network, BeforeValidator(read_network)], ...] = ()
-    """Link-local, metadata and other special addresses that may be connected to all the same."""
-    kind: Literal["http", "litellm"] = "http"
-    """`litellm`: a provider with an API of its own, translated to."""
-    provider: Annotated[str | None, BeforeValidator(_read_provider), Field(validate_default=True)] = None
-    """Of kind litellm: its name there."""
-    url: Annotated[str, BeforeValidator(_read_url), Field(validate_default=True)] = ""
-    """Origin, and a path prefix if any, to which the request's own path is appended. Of kind litellm: its
-    `api_base`, empty for the provider's own."""
-    key: Annotated[SecretStr | None, BeforeValidator(_read_key), Field(validate_default=True)] = None
-    """Written `pass` (None here), `env:NAME`, or `none` (`NO_KEY`)."""
-    ask_usage: bool = True
-    """Ask for the usage of streamed answers; false for an upstream that rejects `stream_options`."""
-    max_in_flight: Annotated[Count, Field(ge=1)] = 1000
-    """Requests under way with it at once, tunnels among them."""
-    retries: RetriesConfig = RetriesConfig()
 
 
 class Route(Frozen):

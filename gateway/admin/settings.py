@@ -5,20 +5,17 @@ Without a token it listens on loopback alone: whoever is on the machine may ask.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from gateway.address import Address, parse_address
+from gateway.environment import environment, value_of, variable_of
 from policies.params import Frozen
 
 OFF: Final = "off"
 TOKEN_VARIABLE: Final = "PITH_ADMIN_TOKEN"  # noqa: S105  # the name of a variable
 MIN_TOKEN_CHARACTERS: Final = 16
-
-_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def _read_listen(listen: object) -> object:
@@ -31,21 +28,18 @@ def _read_listen(listen: object) -> object:
 
 def _read_token(token: object, info: ValidationInfo) -> SecretStr | None:
     """`env:NAME`: the token is there. Silent: PITH_ADMIN_TOKEN if it is set, else there is none."""
-    env = (info.context or {}).get("env", {})
-    assert isinstance(env, Mapping)
-    written = _VARIABLE.fullmatch(token) if isinstance(token, str) else None
-    if token is not None and written is None:
+    name = TOKEN_VARIABLE if token is None else variable_of(token)
+    if name is None:
         raise ValueError("must be env:NAME; the token itself does not belong in a file")
-    name = written[1] if written else TOKEN_VARIABLE
-    value = env.get(name) or None
-    if value is None and written is not None:
-        raise ValueError(f"environment variable {name} is not set; set it, or leave the token out")
-    if value is not None and (len(value) < MIN_TOKEN_CHARACTERS or not value.isascii()):
+    if token is None and not environment(info).get(name):
+        return None
+    value = value_of(name, info, remedy="set it, or leave the token out")
+    if len(value) < MIN_TOKEN_CHARACTERS or not value.isascii():
         raise ValueError(
             f"environment variable {name}: use at least {MIN_TOKEN_CHARACTERS} ASCII characters, "
             "e.g. the output of `openssl rand -hex 32`"
         )
-    return None if value is None else SecretStr(value)
+    return SecretStr(value)
 
 
 class AdminConfig(Frozen):

@@ -21,9 +21,10 @@ from gateway.chat import handle, plan_or_original
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import UpstreamError
 from gateway.offload import INLINE_BYTES, Offload
-from gateway.settings import Config, LimitsConfig, Route, TimeoutsConfig, UpstreamConfig
+from gateway.settings import Config, LimitsConfig, Route, TimeoutsConfig
 from gateway.stopwatch import Stopwatch
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
+from gateway.upstreams.settings import UpstreamConfig
 from policies.match import PolicySet
 from tests.gateway.pipeline import FastForward, Pipeline, PureCompressor, incoming, pipeline, policy_set
 

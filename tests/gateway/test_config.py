@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from gateway.cache.location import FORMS, parse_location
 from gateway.config import load, open_policies, variables
 from gateway.errors import ConfigError
-from gateway.settings import Config, UpstreamConfig
+from gateway.settings import Config
+from gateway.upstreams.settings import UpstreamConfig
 from policies.errors import PolicyError
 from policies.load import default_policies
 from policies.watch import PolicyFile

@@ -23,8 +23,8 @@ from gateway.settings import (
     ListenConfig,
     LogConfig,
     TimeoutsConfig,
-    UpstreamConfig,
 )
+from gateway.upstreams.settings import UpstreamConfig
 from policies.decide import DecisionSkip
 from policies.lint import lint
 from policies.overrides import REQUEST_HEADERS
