@@ -19,12 +19,14 @@ from functools import partial
 from types import TracebackType
 from typing import ParamSpec, TypeAlias, TypeVar, cast
 
+import numpy as np
+
 from compressor.batcher import Batcher
 from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerDown, ScoringError
 from compressor.flow import ScoreRequest, advance, flow, whole
 from compressor.params import CompressionParams
-from compressor.types import Chunk, Compressed, Scorer, Scores, SkipReason
-from compressor.worker import Parts, Submission, Worker
+from compressor.types import SCORE_ONE, Chunk, Compressed, Scorer, Scores, SkipReason, Words
+from compressor.worker import NO_SCORES, Parts, Submission, Worker, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +79,8 @@ class Engine:
         self._worker = Worker(scorer, Batcher(max_batch_tokens, max_queue_tokens), clock)
         self._owners = itertools.count()
         self._background: set[asyncio.Task[Scores]] = set()
+        self._trouble: str | None = None
+        """Why the last text got no scores although the device gave some, or could have."""
 
     @property
     def fingerprint(self) -> str:
@@ -86,7 +90,7 @@ class Engine:
     @property
     def degraded(self) -> str | None:
         """Why texts are left whole; None while all is well."""
-        return self._worker.trouble
+        return self._worker.trouble or self._trouble
 
     async def __aenter__(self) -> Engine:
         await self.start()
@@ -210,7 +214,7 @@ class Engine:
         return step
 
     async def _score(self, request: ScoreRequest, call: _Call, tell: Tell | None) -> Scores:
-        chunks, submission = _from_scorer(await self._in_pool(call, self._encode, request, call))
+        chunks, submission = self._from_scorer(await self._in_pool(call, self._encode, request, call))
         rest = self._merge(request, chunks, submission.future, call)
         if submission.is_late and tell is not None:
             self._leave_running(asyncio.create_task(rest), tell)
@@ -231,7 +235,29 @@ class Engine:
         self, request: ScoreRequest, chunks: list[Chunk], parts: Future[Parts], call: _Call
     ) -> Scores:
         scored = await asyncio.wrap_future(parts)
-        return _from_scorer(await self._in_pool(call, self._scorer.merge, request.words, chunks, scored))
+        scores = self._from_scorer(await self._in_pool(call, self._merged, request.words, chunks, scored))
+        self._trouble = None
+        return scores
+
+    def _merged(self, words: Words, chunks: Sequence[Chunk], parts: Parts) -> Scores:
+        """In the pool: what goes from here to selection, and on record, is one score a word."""
+        scores = self._scorer.merge(words, chunks, parts)
+        if not _fit(scores, words):
+            raise ScorerDown(NO_SCORES)
+        return scores
+
+    def _from_scorer(self, work: asyncio.Future[T]) -> T:
+        """The result of a scorer's own step, whose failures are the scorer's."""
+        error = work.exception()
+        if error is None:
+            return work.result()
+        failure = error
+        if not isinstance(failure, ScoringError):
+            failure = ScorerDown(f"{type(error).__name__} in the scorer: {error}")
+            failure.__cause__ = error
+        if isinstance(failure, ScorerDown):
+            self._trouble = shown(failure)
+        raise failure
 
     async def _in_pool(
         self, call: _Call, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -249,14 +275,13 @@ class Engine:
         return work
 
 
-def _from_scorer(work: asyncio.Future[T]) -> T:
-    """The result of a scorer's own step, whose failures are the scorer's."""
-    error = work.exception()
-    if isinstance(error, ScoringError):
-        raise error
-    if error is not None:
-        raise ScorerDown(f"{type(error).__name__} in the scorer: {error}") from error
-    return work.result()
+def _fit(scores: object, words: Words) -> bool:
+    return (
+        isinstance(scores, np.ndarray)
+        and scores.dtype == np.uint16
+        and scores.shape == (len(words),)
+        and int(scores.max(initial=0)) <= SCORE_ONE
+    )
 
 
 def _outcome(task: asyncio.Task[T]) -> T | BaseException:

@@ -28,6 +28,8 @@ Parts: TypeAlias = list[NDArray[np.float32]]
 
 Outcome: TypeAlias = NDArray[np.float32] | ScoringError
 
+NO_SCORES = "the scorer answered what are no scores"
+
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
@@ -149,20 +151,17 @@ class Worker:
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
             if self._end is None:
-                self.trouble = _shown(errors[-1]) if len(errors) == len(outcomes) else None
+                self.trouble = shown(errors[-1]) if len(errors) == len(outcomes) else None
         self._answer(zip(batch.jobs, outcomes, strict=True))
 
     def _forward(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """One outcome a job: all scores, or for all the same error."""
         try:
-            scores = self._scorer.forward([job.chunk for job in jobs])
+            return _outcomes(self._scorer.forward([job.chunk for job in jobs]), len(jobs))
         except Exception as error:  # noqa: BLE001 - the device thread outlives whatever a model raises
             failure = ScorerDown(f"{type(error).__name__} in the scorer: {error}")
             failure.__cause__ = error
             return [failure] * len(jobs)
-        if len(scores) != len(jobs):
-            return [ScorerDown(f"the scorer answered {len(scores)} of {len(jobs)} chunks")] * len(jobs)
-        return scores
 
     def _answer(self, outcomes: Iterable[tuple[Job, Outcome]]) -> None:
         settled = []
@@ -189,6 +188,17 @@ class Worker:
             waiter.settle()
 
 
-def _shown(error: ScoringError) -> str:
+def _outcomes(scores: Parts, n_jobs: int) -> Sequence[Outcome]:
+    """What a scorer answered, chunk by chunk; what is no score would spoil what it is merged into."""
+    if len(scores) != n_jobs:
+        return [ScorerDown(f"the scorer answered {len(scores)} of {n_jobs} chunks")] * n_jobs
+    return [one if _are_scores(one) else ScorerDown(NO_SCORES) for one in scores]
+
+
+def _are_scores(answer: object) -> bool:
+    return isinstance(answer, np.ndarray) and answer.dtype.kind == "f" and bool(np.isfinite(answer).all())
+
+
+def shown(error: ScoringError) -> str:
     """For everybody to see: not the words of a model's exception, which may quote a text."""
     return f"{type(error.__cause__).__name__} in the scorer" if error.__cause__ else str(error)

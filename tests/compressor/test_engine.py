@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from compressor.errors import (
 )
 from compressor.flow import ScoreRequest
 from compressor.params import CompressionParams, Protect
-from compressor.types import Chunk, Compressor, Scorer, Scores, Words
+from compressor.types import SCORE_ONE, Chunk, Compressor, Scorer, Scores, Words
 from compressor.words import split
 from tests.compressor.fake_scorers import FailingScorer, GatedScorer, LengthScorer
 
@@ -325,7 +326,36 @@ async def test_a_scorer_that_fails_off_the_device_fails_one_text(step: str, erro
         [outcome] = await engine.score([asked(TEXT)])
         assert isinstance(outcome, ScorerDown)
         assert isinstance(outcome.__cause__, error)
+        assert engine.degraded == f"{error.__name__} in the scorer"
+        setattr(scorer, step, False)
+        await engine.score([asked(TEXT)])
         assert engine.degraded is None
+
+
+@pytest.mark.parametrize(
+    "merged",
+    [
+        np.zeros(1, np.uint16),
+        np.zeros(4, np.float32),
+        np.zeros((4, 1), np.uint16),
+        np.full(4, SCORE_ONE + 1, np.uint16),
+        [0, 0, 0, 0],
+        None,
+    ],
+)
+async def test_what_are_no_scores_of_the_text_is_the_scorers_failure(merged: Any) -> None:
+    """Too few, of another type or shape, beyond the scale: it would spoil the text, and what is on record."""
+
+    class Muddling(LengthScorer):
+        def merge(
+            self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]
+        ) -> Scores:
+            return cast(Scores, merged)
+
+    async with engine_of(Muddling()) as engine:
+        [outcome] = await engine.score([asked("a bb ccc dddd")])
+        assert isinstance(outcome, ScorerDown)
+        assert engine.degraded == "the scorer answered what are no scores"
 
 
 async def test_one_bad_text_leaves_the_others_alone() -> None:

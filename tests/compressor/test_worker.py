@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,32 @@ def test_a_scorer_that_forgets_a_chunk_has_failed() -> None:
     scorer.forgets = True
     with running(scorer) as worker, pytest.raises(ScorerDown, match="the scorer answered 0 of 1 chunks"):
         worker.submit([chunk(1)], owner=0).future.result(LONG_S)
+
+
+NAN = np.array([np.nan], np.float32)
+
+
+@pytest.mark.parametrize("answer", [NAN, np.array([1]), np.array(["1"]), [0.5], "0.5", None])
+def test_what_is_no_score_is_the_scorers_failure(answer: Any) -> None:
+    class Babbling(LengthScorer):
+        def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+            return [answer for _ in batch]
+
+    with running(Babbling()) as worker:
+        with pytest.raises(ScorerDown, match="the scorer answered what are no scores"):
+            worker.submit([chunk(1)], owner=0).future.result(LONG_S)
+        assert worker.trouble == "the scorer answered what are no scores"
+
+
+def test_no_answer_at_all_is_the_scorers_failure_too() -> None:
+    class Mute(LengthScorer):
+        def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+            return None  # type: ignore[return-value]  # the fault
+
+    with running(Mute()) as worker:
+        with pytest.raises(ScorerDown, match="TypeError in the scorer"):
+            worker.submit([chunk(1)], owner=0).future.result(LONG_S)
+        assert worker.trouble == "TypeError in the scorer"
 
 
 def test_what_is_too_late_is_answered() -> None:
