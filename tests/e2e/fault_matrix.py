@@ -111,3 +111,75 @@ REDIS: dict[Cell, AtRedis] = {
     ("garbage", "mid-stream"): GONE,
     ("garbage", "end"): UNNOTICED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AtScorer:
+    """A text whose scoring goes wrong. It goes on whole, unless `skip` is None: then it is compressed.
+
+    | fault | what a scorer's step does |
+    |---|---|
+    | refused | raises |
+    | black hole | never answers |
+    | reset | ends its thread (`SystemExit`) |
+    | slow drip | takes its time |
+    | half close | answers too little: no chunks, a chunk fewer, a word fewer |
+    | bad chunk | answers what is no number: a chunk of no size, NaN for scores |
+    | garbage | answers what is nothing of the kind |
+
+    | moment | the step |
+    |---|---|
+    | connect | `encode`, text to chunks |
+    | headers | `forward`, of a batch |
+    | mid-stream | `forward`, of one text among others |
+    | end | `merge`, of the chunks' scores to the text's |
+    """
+
+    skip: str | None
+    degraded: str | None = None
+    """What `/pith/readyz` says of the scorer, until it is well again."""
+    others: Literal["compressed", "either"] = "compressed"
+    """What becomes of another text of the same request. Either: it depends on which comes first."""
+    is_for_good: bool = False
+    """Whether it takes a restart to get over it."""
+
+
+def raising(error: str) -> AtScorer:
+    return AtScorer("scorer_down", f"{error} in the scorer")
+
+
+HELD, LATE = AtScorer("deadline", others="either"), AtScorer(None)
+ENDED = AtScorer("scorer_down", "the device thread has ended", others="either", is_for_good=True)
+NO_SCORES = AtScorer("scorer_down", "the scorer answered what are no scores")
+TOO_FEW = AtScorer("scorer_down", "the scorer answered 0 of 1 chunks")
+
+SCORER: dict[Cell, AtScorer] = {
+    ("refused", "connect"): raising("RuntimeError"),
+    ("refused", "headers"): raising("RuntimeError"),
+    ("refused", "mid-stream"): raising("RuntimeError"),
+    ("refused", "end"): raising("RuntimeError"),
+    ("black hole", "connect"): HELD,
+    ("black hole", "headers"): HELD,
+    ("black hole", "mid-stream"): HELD,
+    ("black hole", "end"): HELD,
+    ("reset", "connect"): raising("SystemExit"),
+    ("reset", "headers"): ENDED,
+    ("reset", "mid-stream"): ENDED,
+    ("reset", "end"): raising("SystemExit"),
+    ("slow drip", "connect"): LATE,
+    ("slow drip", "headers"): LATE,
+    ("slow drip", "mid-stream"): LATE,
+    ("slow drip", "end"): LATE,
+    ("half close", "connect"): raising("IndexError"),
+    ("half close", "headers"): TOO_FEW,
+    ("half close", "mid-stream"): TOO_FEW,
+    ("half close", "end"): NO_SCORES,
+    ("bad chunk", "connect"): AtScorer(None),  # it is scored all the same
+    ("bad chunk", "headers"): NO_SCORES,
+    ("bad chunk", "mid-stream"): NO_SCORES,
+    ("bad chunk", "end"): NO_SCORES,
+    ("garbage", "connect"): raising("AttributeError"),
+    ("garbage", "headers"): NO_SCORES,
+    ("garbage", "mid-stream"): NO_SCORES,
+    ("garbage", "end"): NO_SCORES,
+}

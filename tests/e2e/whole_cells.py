@@ -107,15 +107,23 @@ class Asker:
         said: dict[str, Any] = (await self.client.get(f"{self.url}/pith/readyz")).json()
         return [str(line) for line in said["degraded"]]
 
+    async def says(self, part: str, trouble: str | None) -> None:
+        """Wait until `/pith/readyz` says so of the part."""
+        await self._until(part, trouble, lambda: asyncio.sleep(LOOK_S))
+
     async def until(self, part: str, trouble: str | None) -> None:
         """Ask until `/pith/readyz` says so of the part."""
-        deadline, said = time.monotonic() + PATIENCE_S, ["never asked"]
+        await self._until(part, trouble, self.ask)
+
+    async def _until(self, part: str, trouble: str | None, go_on: Callable[[], Awaitable[object]]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
         wanted = [] if trouble is None else [f"{part}: {trouble}"]
-        while said != wanted:
-            assert time.monotonic() < deadline, f"{self.cell}: {said}, not {wanted}"
-            await self.ask()
+        while True:
             said = [line for line in await self.degraded() if line.startswith(f"{part}: ")]
-            await asyncio.sleep(LOOK_S)
+            if said == wanted:
+                return
+            assert time.monotonic() < deadline, f"{self.cell}: {said}, not {wanted}"
+            await go_on()
 
 
 @dataclass(frozen=True)
