@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -19,9 +18,7 @@ from gateway.access.scopes import check_policy
 from gateway.client import ClientWatch, is_draining, read_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
-from gateway.errors import ClientGone
 from gateway.incoming import Incoming
-from gateway.passthrough import CLIENT_GONE
 from gateway.refusal import Refusal
 from gateway.services import Services
 from gateway.splice import Cut, decode, raw_spans, splice
@@ -40,10 +37,6 @@ INCOMING = "pith.incoming"
 CHAT_PATH = "/v1/chat/completions"
 
 
-class BadRequest(Exception):
-    """What the caller sent is not what this endpoint takes; the message says what is."""
-
-
 def routes() -> list[Route]:
     """The route table."""
     return [
@@ -52,32 +45,6 @@ def routes() -> list[Route]:
         Route("/pith/v1/compress", compress, methods=["POST"]),
         Route("/pith/v1/explain", explain_texts, methods=["POST"]),
     ]
-
-
-def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Response]]:
-    """Errors in the shape of OpenAI's."""
-    return {
-        BadRequest: lambda request, error: _error(400, "invalid_request", str(error)),
-        Refusal: _refused,
-        ClientGone: lambda request, error: Response(status_code=CLIENT_GONE),
-        404: lambda request, error: _error(404, "not_found", f"Pith has no {request.scope['path']}"),
-        405: lambda request, error: _error(
-            405, "method_not_allowed", f"{request.method} is not for this path"
-        ),
-        500: lambda request, error: _error(500, "internal_error", "a fault of Pith's; its log has more"),
-    }
-
-
-def _refused(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    headers = {name.decode(): value.decode() for name, value in refusal.headers()}
-    return Response(refusal.body(), refusal.status, headers)
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    kind = "invalid_request_error" if status < 500 else "api_error"
-    error = {"message": message, "type": kind, "param": None, "code": code}
-    return JSONResponse({"error": error}, status)
 
 
 async def healthz(request: Request) -> Response:
@@ -163,7 +130,7 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
     raw = (await services.offload(size, json.dumps, body["request"])).encode()
     chat = await services.offload(size, dialect.parse, raw)
     if isinstance(chat, str):
-        raise BadRequest(f"request is not a {dialect.name} request body ({chat})")
+        raise _bad_request(f"request is not a {dialect.name} request body ({chat})")
     caller = _incoming(request).principal
     check_policy(caller.key, policy)
     facts = RequestFacts(CHAT_PATH, chat.model, caller.key_id, caller.team)
@@ -190,7 +157,7 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
 def _dialect(body: dict[str, Any]) -> Dialect:
     name = body.get("dialect", CHAT_COMPLETIONS.name)
     if name != CHAT_COMPLETIONS.name:
-        raise BadRequest(f"dialect is {shown(name)}: use {CHAT_COMPLETIONS.name!r}")
+        raise _bad_request(f"dialect is {shown(name)}: use {CHAT_COMPLETIONS.name!r}")
     return CHAT_COMPLETIONS
 
 
@@ -199,7 +166,7 @@ def _policy(body: dict[str, Any], services: Services) -> str | None:
     known = [policy.name for policy in services.policies.current.policies]
     if name is None or name in known:
         return name
-    raise BadRequest(f"policy is {shown(name)}: there is none of this name; there are {', '.join(known)}")
+    raise _bad_request(f"policy is {shown(name)}: there is none of this name; there are {', '.join(known)}")
 
 
 def _services(request: Request) -> Services:
@@ -218,19 +185,24 @@ def _incoming(request: Request) -> Incoming:
     return incoming
 
 
+def _bad_request(message: str) -> Refusal:
+    """What the caller sent is not what this endpoint takes; the message says what is."""
+    return Refusal(400, code="invalid_request", message=message)
+
+
 async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:
     """The body, and how many bytes it has."""
     services = _services(request)
     limit = services.config.max_body_bytes
     raw = await read_body(request.receive, limit)
     if not isinstance(raw, bytes):
-        raise BadRequest(f"body is longer than {limit} bytes: send less at a time")
+        raise _bad_request(f"body is longer than {limit} bytes: send less at a time")
     try:
         body = await services.offload(len(raw), json.loads, raw)
     except (ValueError, RecursionError) as error:
-        raise BadRequest("body is not JSON: send an object with texts, or request") from error
+        raise _bad_request("body is not JSON: send an object with texts, or request") from error
     if not isinstance(body, dict):
-        raise BadRequest("body is not an object: send one with texts, or request")
+        raise _bad_request("body is not an object: send one with texts, or request")
     return services, body, len(raw)
 
 
@@ -241,16 +213,16 @@ def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:
         or not all(isinstance(text, str) for text in texts)
         or len(texts) > MAX_TEXTS
     ):
-        raise BadRequest(f"texts must be a list of at most {MAX_TEXTS} strings")
+        raise _bad_request(f"texts must be a list of at most {MAX_TEXTS} strings")
     for index, text in enumerate(texts):
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise BadRequest(f"texts.{index} holds half of a surrogate pair: send Unicode text")
+            raise _bad_request(f"texts.{index} holds half of a surrogate pair: send Unicode text")
     model = body.get("model")
     if not isinstance(model, str | None):
-        raise BadRequest(f"model is {shown(model)}: send its name, or leave it out")
+        raise _bad_request(f"model is {shown(model)}: send its name, or leave it out")
     tokenizer, _ = encoding_for(model)
     try:
         asked = validate(PolicyParams, Document(body.get("params"), "params", {}))
     except PolicyError as error:
-        raise BadRequest(str(error)) from error
+        raise _bad_request(str(error)) from error
     return texts, asked.to_compression(tokenizer=tokenizer, role="user")

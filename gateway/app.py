@@ -17,6 +17,7 @@ from gateway.client import request_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import ClientGone
+from gateway.handlers import exception_handlers
 from gateway.incoming import Incoming
 from gateway.plan import Plan
 from gateway.refusal import Refusal, refuse
@@ -61,7 +62,7 @@ def create_app(
             async with beside(services):
                 yield
 
-    own = Starlette(routes=api.routes(), exception_handlers=api.exception_handlers(), lifespan=lifespan)
+    own = Starlette(routes=api.routes(), exception_handlers=exception_handlers("Pith"), lifespan=lifespan)
 
     async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:

@@ -31,7 +31,7 @@ class Refusal(Exception):
         return self.message
 
     def headers(self) -> RawHeaders:
-        """The fields of the answer, its length apart."""
+        """The fields of the answer."""
         fields = [(b"content-type", b"application/json")]
         if self.retry_after_s is not None:
             fields.append((b"retry-after", b"%d" % self.retry_after_s))
@@ -39,13 +39,17 @@ class Refusal(Exception):
             fields.append((b"x-should-retry", b"false"))
         if self.is_closing:
             fields.append((b"connection", b"close"))
-        return fields
+        return [*fields, (b"content-length", b"%d" % len(self.body()))]
 
     def body(self) -> bytes:
         """In OpenAI's shape."""
         kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
-        error = {"message": self.message, "type": kind, "param": None, "code": self.code}
-        return json.dumps({"error": error}).encode()
+        return json.dumps(error_body(self.message, kind, self.code)).encode()
+
+
+def error_body(message: str, kind: str, code: str | None) -> dict[str, object]:
+    """An error as OpenAI's clients read it."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -53,7 +57,6 @@ _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 
 async def refuse(send: Send, refusal: Refusal, added: RawHeaders | None = None) -> None:
     """Answer a request with `refusal`, and `added` header fields behind its own."""
-    body = refusal.body()
-    headers = [*refusal.headers(), (b"content-length", b"%d" % len(body)), *(added or [])]
+    headers = [*refusal.headers(), *(added or [])]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": refusal.body()})

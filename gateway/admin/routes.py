@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
 from typing import Any, Final, cast, get_args
 
 import orjson
@@ -19,9 +18,9 @@ from gateway.admin.exposition import render
 from gateway.admin.guard import Guard
 from gateway.api import readiness
 from gateway.client import read_body
-from gateway.errors import ClientGone, ConfigError
+from gateway.errors import ConfigError
+from gateway.handlers import exception_handlers
 from gateway.ledger.report import GROUPS
-from gateway.passthrough import CLIENT_GONE
 from gateway.refusal import Refusal, refuse
 from gateway.savings import parse_since, savings
 from gateway.types import RawHeaders
@@ -59,7 +58,7 @@ def routes() -> list[Route]:
 
 def create_app(console: Console, guard: Guard) -> ASGIApp:
     """The application of the admin listener."""
-    inner = Starlette(routes=routes(), exception_handlers=exception_handlers())
+    inner = Starlette(routes=routes(), exception_handlers=exception_handlers("the admin listener"))
     inner.router.redirect_slashes = False
     inner.state.console = console
 
@@ -72,25 +71,6 @@ def create_app(console: Console, guard: Guard) -> ASGIApp:
             await inner(scope, receive, _with_safe_headers(send))
 
     return guarded
-
-
-def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Response]]:
-    """Errors in the shape of OpenAI's, as on the main port."""
-    return {
-        ClientGone: lambda request, error: Response(status_code=CLIENT_GONE),
-        Refusal: lambda request, error: _refused(error),
-        404: lambda request, error: _refused(
-            Refusal(
-                404, code="not_found", message=f"the admin listener has no {shown(request.scope['path'])}"
-            )
-        ),
-        405: lambda request, error: _refused(
-            Refusal(405, code="method_not_allowed", message=f"{request.method} is not for this path")
-        ),
-        500: lambda request, error: _refused(
-            Refusal(500, code="internal_error", message="a fault of Pith's; its log has more")
-        ),
-    }
 
 
 async def metrics(request: Request) -> Response:
@@ -204,12 +184,6 @@ async def _read_mode(request: Request) -> Mode:
 
 def _ledger_down(error: ConfigError) -> Refusal:
     return Refusal(503, code="ledger_unavailable", message=str(error))
-
-
-def _refused(refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    headers = {name.decode(): value.decode() for name, value in refusal.headers()}
-    return Response(refusal.body(), refusal.status, headers)
 
 
 def _with_safe_headers(send: Send) -> Send:

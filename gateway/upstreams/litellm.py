@@ -99,7 +99,7 @@ class LitellmUpstream:
         except Refusal as refusal:
             return _refused(refusal)
         library = load() if load.cache_info().currsize else await asyncio.to_thread(load)
-        call = _Call(library, self._wire, origin_of(self._provider, self._url), self._name)
+        call = _Call(self._wire, origin_of(self._provider, self._url), self._name)
         own = {**_CALL, "api_key": self._key, "api_base": self._url, "client": call.client}
         try:
             answer = await library.acompletion(**arguments, **own)
@@ -109,7 +109,7 @@ class LitellmUpstream:
         except Exception as error:  # noqa: BLE001 - litellm raises what it likes; all of it is the provider's part
             await call.aclose()
             return self._failed(error)
-        except BaseException:
+        except BaseException:  # a cancellation: it goes on, the connections do not stay open
             await call.aclose()
             raise
         return _Streamed(200, list(_STREAM), self._events(answer, first), call)
@@ -149,7 +149,7 @@ class LitellmUpstream:
 class _Call:
     """One call's connections: when it is over, so are they."""
 
-    def __init__(self, library: ModuleType, wire: Upstream, origin: str, name: str) -> None:
+    def __init__(self, wire: Upstream, origin: str, name: str) -> None:
         from gateway.upstreams.httpx_transport import OwnWire
 
         self._transport = OwnWire(wire, origin, name)
@@ -203,9 +203,7 @@ async def _whole(body: bytes | AsyncIterator[bytes]) -> bytes:
 
 
 def _refused(refusal: Refusal) -> UpstreamResponse:
-    body = refusal.body()
-    length = (b"content-length", b"%d" % len(body))
-    return UpstreamResponse(refusal.status, [*refusal.headers(), length], _once(body))
+    return UpstreamResponse(refusal.status, refusal.headers(), _once(refusal.body()))
 
 
 def _whole_answer(body: bytes) -> UpstreamResponse:

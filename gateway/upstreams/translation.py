@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.errors import UpstreamBroken, UpstreamError
-from gateway.refusal import Refusal
+from gateway.refusal import Refusal, error_body
 from gateway.types import RawHeaders
 from gateway.usage import read_object
 
@@ -77,7 +77,7 @@ def late_failure(error: Exception, name: str, key: str) -> bytes:
         message, kind = _words(refusal, key)
     elif said := _said_midway(error):
         message = _masked(said, key)
-    return _data({"error": {"message": message, "type": kind, "param": None, "code": None}})
+    return _data(error_body(message, kind, None))
 
 
 def answer_of(error: Exception, name: str, key: str) -> tuple[int, RawHeaders, bytes]:
@@ -89,7 +89,7 @@ def answer_of(error: Exception, name: str, key: str) -> tuple[int, RawHeaders, b
         message, kind = f"upstream {name!r} does not accept its key: see its `key`", "authentication_error"
     else:
         message, kind = _words(refusal, key)
-    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
+    body = json.dumps(error_body(message, kind, None)).encode()
     kept = [(name.lower(), value) for name, value in refusal.headers if name.lower() in _KEPT_FIELDS]
     head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     return refusal.status, [*head, *kept], body

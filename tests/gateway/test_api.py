@@ -78,7 +78,7 @@ def test_a_text_that_is_no_unicode_is_left_in_a_request(url: str) -> None:
 @pytest.mark.parametrize(("method", "status"), [("GET", 404), ("POST", 404)])
 def test_no_host_changes_what_is_found(url: str, host: str, method: str, status: int) -> None:
     answer = httpx.request(method, f"{url}/pith/nothing?a=b", headers={"host": host})
-    assert (answer.status_code, answer.json()["error"]["message"]) == (status, "Pith has no /pith/nothing")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (status, "Pith has no '/pith/nothing'")
 
 
 def test_another_method_is_refused(url: str) -> None:

@@ -59,7 +59,8 @@ def test_a_time_to_wait_invites_a_retry() -> None:
 
 
 def test_nothing_is_said_of_retries_where_clients_make_none() -> None:
-    assert [name for name, _ in Refusal(400, "code", "message").headers()] == [b"content-type"]
+    names = [name for name, _ in Refusal(400, "code", "message").headers()]
+    assert names == [b"content-type", b"content-length"]
 
 
 def test_a_connection_that_cannot_go_on_is_closed() -> None:
