@@ -211,6 +211,8 @@ class Exchange:
             self._link.write(data)
         if not has_more:
             self.is_answered = True
+            self._body.clear()  # nobody takes it any more: it must not hold up what comes behind it
+            self.n_unread = 0
             self._wake()
             self._link.answered(self)
 

@@ -235,6 +235,14 @@ class TestBodies:
         await client.send(b"0123456789" + GET)
         assert (client.wire.written, client.wire.events) == (OK * 2, [])
 
+    async def test_that_wait_when_the_answer_is_given_hold_nothing_up(self, make: Make) -> None:
+        client = make(ok)
+        n_bytes = 4 * HIGH_WATER
+        await client.send(POST % n_bytes + bytes(2 * HIGH_WATER))  # more than is read ahead, with its head
+        assert (client.wire.written, client.wire.events) == (OK, ["pause", "resume"])
+        await client.send(bytes(2 * HIGH_WATER) + GET)
+        assert client.wire.written == OK * 2
+
     async def test_nobody_was_told_to_send_make_the_answer_the_last(self, make: Make) -> None:
         client = make(ok)
         await client.send((POST % 10).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
