@@ -48,6 +48,7 @@ def _stream() -> bytes:
 
 
 COMPLETION, STREAM = _completion(), _stream()
+_STREAM_MARKS = (b'"stream": true', b'"stream":true')
 
 
 class InstantUpstream(asyncio.Protocol):
@@ -57,6 +58,7 @@ class InstantUpstream(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's do not subclass asyncio's
         self._parser = httptools.HttpRequestParser(self)
         self._is_streamed = False
+        self._tail = b""
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -64,12 +66,13 @@ class InstantUpstream(asyncio.Protocol):
     # Called by the parser.
 
     def on_body(self, body: bytes) -> None:
-        # Where a body arrives in pieces the word may be cut in two: the benches' bodies begin with it.
-        self._is_streamed = self._is_streamed or b'"stream": true' in body[:200]
+        seen = self._tail + body  # what is looked for may arrive in two pieces
+        self._is_streamed = self._is_streamed or any(mark in seen for mark in _STREAM_MARKS)
+        self._tail = seen[-len(_STREAM_MARKS[0]) :]
 
     def on_message_complete(self) -> None:
         self._transport.write(STREAM if self._is_streamed else COMPLETION)
-        self._is_streamed = False
+        self._is_streamed, self._tail = False, b""
 
 
 async def _serve(port: int) -> None:

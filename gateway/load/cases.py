@@ -55,7 +55,6 @@ class Case:
     def _body(self, number: int, model: str) -> bytes:
         random = Random(f"load {number}")  # noqa: S311  # the same texts on every machine, not secrets
         text = prose("meeting", self.body_bytes // 4, random)
-        # The order matters to the bench's upstream: it looks for `stream` at the beginning.
         body = {"stream": self.is_streamed, "model": model, "messages": [{"role": "user", "content": ""}]}
         room = self.body_bytes - len(json.dumps(body))
         body["messages"] = [{"role": "user", "content": text.replace("\n", " ").replace('"', "'")[:room]}]

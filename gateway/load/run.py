@@ -18,6 +18,7 @@ from gateway.load.generator import WARM_UP_S, Sample, load
 from gateway.load.processes import Gateway
 
 FIRST_S = 0.5
+FIRST_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,20 @@ def run(
     for case in cases:
         sent = {target.gateway.name: target.requests(case) for target in targets}
         for target in targets:
-            _measure(target, case, sent[target.gateway.name], 1, FIRST_S)  # seen once, connections pooled
+            _warm_up(target, case, sent[target.gateway.name])
         for n_connections in connections:
             for target in targets:
                 tell(f"{case.name}, {n_connections} connections: {target.gateway.name}")
                 yield _measure(target, case, sent[target.gateway.name], n_connections, seconds)
+
+
+def _warm_up(target: Target, case: Case, requests: Sequence[bytes]) -> None:
+    """Every text seen once, connections pooled; some gateways load half of themselves at first use."""
+    for _ in range(FIRST_TRIES):
+        sample = uvloop.run(load(target.gateway.url, requests, 1, FIRST_S))
+        if len(sample.latencies_s) >= len(requests):
+            return
+    _check(target.gateway, case, sample)
 
 
 def _measure(

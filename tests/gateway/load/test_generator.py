@@ -65,8 +65,9 @@ async def test_every_connection_asks_again_when_it_was_answered(serve: Serve) ->
     )
 
 
-async def test_events_of_streams_are_counted_with_their_end_mark(serve: Serve) -> None:
-    sample = await load(await serve(InstantUpstream), [post(stream=True)], 2, SECONDS)
+@pytest.mark.parametrize("size", [0, 1_000_000])  # more than is read at once
+async def test_events_of_streams_are_counted_with_their_end_mark(serve: Serve, size: int) -> None:
+    sample = await load(await serve(InstantUpstream), [post(text="x" * size, stream=True)], 2, SECONDS)
 
     assert sample.n_events == (EVENTS + 1) * len(sample.latencies_s) > 0
     assert sample.events_per_second == pytest.approx(sample.n_events / SECONDS)
