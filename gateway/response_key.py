@@ -14,12 +14,12 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from gateway.hashing import Secret
-from gateway.headers import request_headers
+from gateway.headers import CREDENTIALS, request_headers
 from gateway.strict_json import Ambiguous, decode, decoder
 from gateway.types import RawHeaders
 
-IN_THE_TENANT: Final = frozenset({b"authorization", b"x-api-key"})
-"""Credentials: what is keyed by the tenant is keyed by them, and a team's members share."""
+IN_THE_TENANT: Final = CREDENTIALS
+"""What is keyed by the tenant is keyed by them, and a team's members share."""
 
 WITHOUT_EFFECT: Final = frozenset(
     {
