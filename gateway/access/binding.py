@@ -1,8 +1,9 @@
 """A key bound to models: the body is read before the request goes anywhere, and says which models it uses.
 
 What goes on afterwards is the same bytes. A request whose model cannot be read is refused: a body that is no
-JSON (a multipart upload), one that is compressed or over the limit, one without `model`. GET, HEAD, DELETE
-and OPTIONS without a body use no model; a realtime session names its own in the query.
+JSON (a multipart upload) or is said to be something else (a form's fields fit into a JSON string), one that
+is compressed or over the limit, one without `model`. GET, HEAD, DELETE and OPTIONS without a body use no
+model; a realtime session names its own in the query.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from starlette.types import Message, Receive
 from gateway.access.scopes import (
     BODILESS_METHODS,
     check_models,
+    check_named_in_path,
     check_query,
     read_models,
     unchecked,
 )
 from gateway.client import read_body
+from gateway.headers import values
 from gateway.incoming import Incoming
 from gateway.offload import Offload
 
@@ -29,6 +32,7 @@ async def bind_to_models(incoming: Incoming, receive: Receive, limit: int, offlo
     is_upgrade = incoming.take_over is not None
     check_query(key, incoming.target, is_required=is_upgrade)
     if is_upgrade:
+        check_named_in_path(key, incoming.path)
         return receive
     body = await read_body(receive, limit)
     if not isinstance(body, bytes):
@@ -36,8 +40,16 @@ async def bind_to_models(incoming: Incoming, receive: Receive, limit: int, offlo
     if body or incoming.method not in BODILESS_METHODS:
         if incoming.is_encoded:
             raise unchecked("its body is compressed")
+        if not all(map(_is_json, values(incoming.raw_headers, b"content-type"))):
+            raise unchecked("its content-type is not application/json")
+        check_named_in_path(key, incoming.path)
         check_models(key, await offload(len(body), read_models, body))
     return _replayed(body, receive)
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return media_type == b"application/json" or media_type.endswith(b"+json")
 
 
 def _replayed(body: bytes, rest: Receive) -> Receive:

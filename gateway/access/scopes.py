@@ -1,16 +1,18 @@
 """What a key may do: paths, models, policies and headers. Pure; a refusal names what is not allowed.
 
 Closed where it cannot be known: a key that is bound to models may send no body whose model cannot be read by
-everyone alike, and a key that is bound to paths no path that another server might shorten.
+everyone alike, and a key that is bound to paths no path that another server might read as a shorter one.
+Whatever some reader might take for the name of a model is one: in any case, as Go's reader of JSON has it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from gateway.access.keys import VirtualKey
 from gateway.json_spans import Document, Unreadable
@@ -22,8 +24,16 @@ from policies.validate import shown
 BODILESS_METHODS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """Without a body these use no model."""
 
-_MODEL_FIELDS: Final = ("model", "models")
-"""Where a body names models: `models` holds fall-backs, which some upstreams honour."""
+_MODEL_FIELDS: Final = frozenset(
+    {"model", "models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks"}
+)
+"""Where a body names models: all but the first hold fall-backs, which some upstreams honour."""
+_QUERY_FIELDS: Final = frozenset({"model", "deployment"})
+_IN_THE_PATH: Final = re.compile(r"(?=/(?:deployments|engines|models?)/([^/]+)(/?))", re.IGNORECASE)
+"""A model that goes before the body's: Azure's deployments above all, Gemini's `models/NAME:verb`."""
+_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\;%?#\ufffd]")
+"""What a plain path, percent-decoded once, does not hold: some servers decode twice, cut at NUL or at `;`,
+take a backslash for a slash, or repair what is not UTF-8."""
 
 
 def is_allowed(value: str, globs: Sequence[str] | None) -> bool:
@@ -36,7 +46,7 @@ def check_path(key: VirtualKey, path: str) -> None:
     if key.paths is None:
         return
     segments = path.split("/")[1:]
-    is_plain = "\\" not in path and "" not in segments[:-1] and not {".", ".."} & set(segments)
+    is_plain = not _ODD.search(path) and "" not in segments[:-1] and not {".", ".."} & set(segments)
     if not is_plain or not is_allowed(path, key.paths):
         raise _refused(f"path {shown(path)} is not among the paths of this key")
 
@@ -50,11 +60,19 @@ def check_models(key: VirtualKey, models: Iterable[str]) -> None:
 
 def check_query(key: VirtualKey, target: bytes, *, is_required: bool = False) -> None:
     """Raises Refusal (403) when the query names a model the key may not use; `is_required`: or names none."""
-    query = target.partition(b"?")[2].decode("latin-1")
-    models = parse_qs(query, keep_blank_values=True).get("model", [])
+    query = target.partition(b"?")[2].decode("latin-1").replace(";", "&")
+    given = parse_qsl(query, keep_blank_values=True)
+    models = [value for field, value in given if field.casefold().removesuffix("[]") in _QUERY_FIELDS]
     if is_required and not models:
         raise unchecked("name it in the query, as ?model=…")
     check_models(key, models)
+
+
+def check_named_in_path(key: VirtualKey, path: str) -> None:
+    """Raises Refusal (403) when the path names a model the key may not use."""
+    for match in _IN_THE_PATH.finditer(path):
+        name, is_amid = match.groups()
+        check_models(key, [name if is_amid else name.partition(":")[0]])
 
 
 def unchecked(why: str) -> Refusal:
@@ -69,8 +87,8 @@ def read_models(body: bytes) -> list[str]:
         members = document.members(document.root) if document.is_object(document.root) else {}
         named = [
             decode(document.raw(value)) if document.is_string(value) else None
-            for field in _MODEL_FIELDS
-            if (span := members.get(field)) is not None and document.raw(span) != b"null"
+            for field, span in members.items()
+            if field.casefold() in _MODEL_FIELDS and document.raw(span) != b"null"
             for value in (document.elements(span) if document.is_array(span) else [span])
         ]
     except Unreadable as error:

@@ -23,6 +23,10 @@ from tests.gateway.access.issued import issue
 
 MESSAGES: Any = [{"role": "user", "content": "Hi."}]
 
+FORM = b'{"model":"gpt-4o","x":"&model=o3&"}'
+FORM_TYPE = "application/x-www-form-urlencoded"
+"""JSON that a reader of forms takes for another model's."""
+
 KEY, ENTRY = issue("search-prod", team="search")
 PAST, EXPIRED = issue("past", expires=datetime(2020, 1, 1, tzinfo=UTC))
 SLOW, LIMITED = issue("slow", requests_per_minute=1)
@@ -158,6 +162,9 @@ def test_an_upgrade_passes_the_same_gate(pith: Guarded, key: bytes | None) -> No
         ("POST", CHAT, {"content": b"\x1f\x8b", "headers": {"content-encoding": "gzip"}}, 403),
         ("POST", CHAT, {"json": {"model": "gpt-4o", "messages": MESSAGES, "x": "y" * 70_000}}, 403),
         ("POST", CHAT, {"json": {"model": "gpt-4o", "models": ["o3"], "messages": MESSAGES}}, 403),
+        ("POST", CHAT, {"json": {"model": "gpt-4o", "Model": "o3", "messages": MESSAGES}}, 403),
+        ("POST", "/openai/deployments/o3/chat/completions", {"json": {"model": "gpt-4o"}}, 403),
+        ("POST", "/v1/images/edits", {"content": FORM, "headers": {"content-type": FORM_TYPE}}, 403),
         ("POST", "/v1/embeddings", {"json": {"model": "text-embedding-3-small", "input": "x"}}, 200),
         ("POST", "/v1/embeddings", {"json": {"model": "o3", "input": "x"}}, 403),
         ("POST", "/v1/files", {"files": {"file": b"x"}}, 403),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.access.scopes import (
     check_models,
+    check_named_in_path,
     check_path,
     check_policy,
     check_query,
@@ -58,6 +59,15 @@ def test_a_path_of_the_keys_passes(path: str) -> None:
         "/v1/chat//completions",
         "/v1/chat/..",
         "/v1/chat/..\\embeddings",
+        "/v1/chat/..;/embeddings",
+        "/v1/chat/..;a=b/embeddings",
+        "/v1/chat/%2e%2e/embeddings",  # percent-encoded twice
+        "/v1/chat/..%2fembeddings",
+        "/v1/chat/..\ufffdembeddings",  # bytes that are not UTF-8
+        "/v1/chat/\0",
+        "/v1/chat/\r\nx",
+        "/v1/chat/?",
+        "/v1/chat/#",
     ],
 )
 def test_another_path_and_one_that_could_be_shortened_does_not(path: str) -> None:
@@ -78,6 +88,10 @@ def test_a_model_of_the_keys_passes_and_another_does_not() -> None:
         ({"models": ["gpt-4o"], "input": "x"}, ["gpt-4o"]),
         ({"model": "gpt-4o", "models": None}, ["gpt-4o"]),
         ({"model": ["a", "b"]}, ["a", "b"]),
+        ({"model": "gpt-4o", "Model": "o3"}, ["gpt-4o", "o3"]),
+        ({"MODEL\u017f": ["o3"], "model": "gpt-4o"}, ["o3", "gpt-4o"]),
+        ({"model": "gpt-4o", "fallbacks": ["o3"]}, ["gpt-4o", "o3"]),
+        ({"model": "gpt-4o", "content_policy_fallbacks": ["o3"], "fallbacks": []}, ["gpt-4o", "o3"]),
     ],
 )
 def test_the_models_of_a_body_are_read(body: dict[str, Any], models: list[str]) -> None:
@@ -99,6 +113,7 @@ def test_the_models_of_a_body_are_read(body: dict[str, Any], models: list[str]) 
         b'{"model": "gpt-4o", "model": "o3"}',
         b'{"model": "gpt-4o", "mod\\u0065l": "o3"}',
         b'{"model": "gpt-4o", "models": ["gpt-4o", 5]}',
+        b'{"model": "gpt-4o", "fallbacks": [{"gpt-4o": ["o3"]}]}',
         b'{"model": "gpt-4o\\ud83d"}',
         b'\xef\xbb\xbf{"model": "gpt-4o"}',
         b'--boundary\r\ncontent-disposition: form-data; name="model"\r\n\r\ngpt-4o\r\n--boundary--',
@@ -108,14 +123,59 @@ def test_a_body_whose_model_cannot_be_known_is_refused(body: bytes) -> None:
     assert "cannot be read" in refused(read_models, body)
 
 
-@pytest.mark.parametrize("query", ["", "?x=1", "?model=gpt-realtime", "?model=gpt-a&model=gpt-b"])
+@pytest.mark.parametrize(
+    "query", ["", "?x=1", "?model=gpt-realtime", "?model=gpt-a&model=gpt-b", "?deployment=gpt-a"]
+)
 def test_a_query_may_name_models_of_the_keys(query: str) -> None:
     check_query(GPT_ONLY, f"/v1/realtime{query}".encode())
 
 
-@pytest.mark.parametrize("query", ["?model=o3", "?model=gpt-a&model=o3", "?mod%65l=o3", "?model=", "?model"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?model=o3",
+        "?model=gpt-a&model=o3",
+        "?mod%65l=o3",
+        "?model=",
+        "?model",
+        "?x=1;model=o3",
+        "?MODEL=o3",
+        "?model[]=o3",
+        "?model=gpt-a&deployment=o3",
+    ],
+)
 def test_a_query_may_name_no_other(query: str) -> None:
     refused(check_query, GPT_ONLY, f"/v1/realtime{query}".encode())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions",
+        "/openai/deployments/gpt-4o/chat/completions",
+        "/v1beta/models/gpt-x:generateContent",
+        "/v1/models",
+    ],
+)
+def test_a_path_may_name_models_of_the_keys(path: str) -> None:
+    check_named_in_path(GPT_ONLY, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/openai/deployments/o3/chat/completions",
+        "/openai/Deployments/o3/chat/completions",
+        "/deployments/gpt-4o/deployments/o3/chat",
+        "/models/gpt-4o:x/models/o3:generateContent",
+        "/v1/engines/o3/completions",
+        "/v1beta/models/o3:generateContent",
+        "/model/o3/invoke",
+        "/model/o3:0/invoke",
+    ],
+)
+def test_a_path_may_name_no_other(path: str) -> None:
+    assert "'o3" in refused(check_named_in_path, GPT_ONLY, path)
 
 
 def test_a_session_has_to_name_its_model() -> None:
