@@ -25,7 +25,10 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+AUTHORIZATION = b"authorization"
+_OWN_FIELDS = (b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Anthropic's, Azure's and Gemini's, which take a key nowhere else."""
+CREDENTIALS = frozenset({AUTHORIZATION, *_OWN_FIELDS})
 """Fields in which providers take keys."""
 
 PROTOCOLS = b"sec-websocket-protocol"
@@ -58,15 +61,15 @@ def response_headers(headers: RawHeaders) -> RawHeaders:
 def with_key(headers: RawHeaders, key: str) -> RawHeaders:
     """`headers` with the client's credentials replaced by `key`, once, where the client had put its own.
 
-    A client that uses `x-api-key` has it replaced there, any other as a bearer token. An empty key is none.
+    A client that uses a provider's own field has it replaced there, any other as a bearer token. An empty key
+    is none.
     """
     headers = _without_protocol_keys(headers)
     if not key:
         return without(headers, CREDENTIALS)
-    names = {name.lower() for name, _ in headers}
-    is_api_key = b"x-api-key" in names
-    name = b"x-api-key" if is_api_key else b"authorization"
-    field = (name, key.encode() if is_api_key else b"Bearer " + key.encode())
+    used = {name.lower() for name, value in headers if value.strip()}
+    name = next((own for own in _OWN_FIELDS if own in used), AUTHORIZATION)
+    field = (name, b"Bearer " + key.encode() if name == AUTHORIZATION else key.encode())
     at = next((i for i, (found, _) in enumerate(headers) if found.lower() == name), len(headers))
     before, after = headers[:at], headers[at:]
     return [*without(before, CREDENTIALS), field, *without(after, CREDENTIALS)]

@@ -95,6 +95,16 @@ class TestKey:
         headers = [(b"x-api-key", b"client"), (b"anthropic-version", b"2023-06-01")]
         assert with_key(headers, "ours") == [(b"x-api-key", b"ours"), (b"anthropic-version", b"2023-06-01")]
 
+    @pytest.mark.parametrize("name", [b"x-api-key", b"Api-Key", b"x-goog-api-key"])
+    def test_goes_where_the_clients_was(self, name: bytes) -> None:
+        """Azure and Gemini take a key in a field of their own, and none elsewhere."""
+        headers = with_key([(b"a", b"1"), (name, b"client"), (b"b", b"2")], "ours")
+        assert headers == [(b"a", b"1"), (name.lower(), b"ours"), (b"b", b"2")]
+
+    def test_an_empty_field_is_no_place_for_it(self) -> None:
+        headers = [(b"X-Api-Key", b""), (b"Authorization", b"Bearer client")]
+        assert with_key(headers, "ours") == [(b"authorization", b"Bearer ours")]
+
     def test_is_added_where_the_client_sent_none(self) -> None:
         assert with_key([(b"a", b"1")], "ours") == [(b"a", b"1"), (b"authorization", b"Bearer ours")]
 
