@@ -183,3 +183,72 @@ SCORER: dict[Cell, AtScorer] = {
     ("garbage", "mid-stream"): NO_SCORES,
     ("garbage", "end"): NO_SCORES,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AtLedger:
+    """Requests are answered all the while, and every row is written, or counted as lost when Pith stops.
+
+    | fault | what becomes of the file |
+    |---|---|
+    | refused | its folder is gone |
+    | black hole | another process has it locked, and keeps it |
+    | reset | it is moved away; nothing takes its place |
+    | slow drip | another process locks it again and again, for a moment each |
+    | half close | it may be read and not written: it says so in its head, which binds root, too |
+    | bad chunk | it cannot grow: there is no space left |
+    | garbage | garbage is in its place |
+
+    | moment | when |
+    |---|---|
+    | connect | at the start |
+    | headers | between two writes |
+    | mid-stream | while requests go on coming |
+    | end | when Pith stops, and from then on |
+    """
+
+    says: str | None
+    """Why the start is refused; what `/pith/readyz` says; why rows are lost. None: all goes well."""
+
+
+NO_FOLDER, LOCKED = AtLedger("does not exist"), AtLedger("another process is writing")
+READ_ONLY, NO_SPACE = AtLedger("attempt to write a readonly database"), AtLedger("disk I/O error")
+NO_LEDGER, WRITTEN = AtLedger("file is not a database"), AtLedger(None)
+
+LEDGER: dict[Cell, AtLedger] = {
+    ("refused", "connect"): NO_FOLDER,
+    ("refused", "headers"): NO_FOLDER,
+    ("refused", "mid-stream"): NO_FOLDER,
+    ("refused", "end"): NO_FOLDER,
+    ("black hole", "connect"): LOCKED,
+    ("black hole", "headers"): LOCKED,
+    ("black hole", "mid-stream"): LOCKED,
+    ("black hole", "end"): LOCKED,
+    ("reset", "connect"): WRITTEN,  # into a new file
+    ("reset", "headers"): WRITTEN,
+    ("reset", "mid-stream"): WRITTEN,  # each row into one of the two
+    ("reset", "end"): WRITTEN,
+    ("slow drip", "connect"): WRITTEN,
+    ("slow drip", "headers"): WRITTEN,
+    ("slow drip", "mid-stream"): WRITTEN,
+    ("slow drip", "end"): WRITTEN,
+    ("half close", "connect"): READ_ONLY,
+    ("half close", "headers"): READ_ONLY,
+    ("half close", "mid-stream"): READ_ONLY,
+    ("half close", "end"): READ_ONLY,
+    ("bad chunk", "connect"): NO_SPACE,
+    ("bad chunk", "headers"): NO_SPACE,
+    ("bad chunk", "mid-stream"): NO_SPACE,
+    ("bad chunk", "end"): NO_SPACE,
+    ("garbage", "connect"): NO_LEDGER,
+    ("garbage", "headers"): NO_LEDGER,
+    ("garbage", "mid-stream"): NO_LEDGER,
+    ("garbage", "end"): NO_LEDGER,
+}
+
+CELLS: dict[tuple[str, str, str], AtUpstream | AtRedis | AtScorer | AtLedger] = {
+    **{("upstream", *cell): expected for cell, expected in UPSTREAM.items()},
+    **{("redis", *cell): expected for cell, expected in REDIS.items()},
+    **{("scorer", *cell): expected for cell, expected in SCORER.items()},
+    **{("ledger", *cell): expected for cell, expected in LEDGER.items()},
+}

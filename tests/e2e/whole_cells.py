@@ -117,12 +117,11 @@ class Asker:
 
     async def _until(self, part: str, trouble: str | None, go_on: Callable[[], Awaitable[object]]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        wanted = [] if trouble is None else [f"{part}: {trouble}"]
         while True:
             said = [line for line in await self.degraded() if line.startswith(f"{part}: ")]
-            if said == wanted:
+            if (not said) if trouble is None else any(trouble in line for line in said):
                 return
-            assert time.monotonic() < deadline, f"{self.cell}: {said}, not {wanted}"
+            assert time.monotonic() < deadline, f"{self.cell}: {said}, not {trouble}"
             await go_on()
 
 
