@@ -36,6 +36,7 @@ GET = b"GET /v1/models HTTP/1.1\r\nHost: gateway\r\n\r\n"
 HEALTH = b"GET /pith/healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 LIMIT = 4
+REFUSED_WITHIN_S = 0.05
 N_STREAMS = 1_000 if PROFILE == "thorough" else 100
 ROUNDS = 4
 STREAM_BYTES = 32 * 1024
@@ -110,6 +111,20 @@ class TestBurst:
                 assert upstream.n_connections == LIMIT, "nothing of a refused request was sent on"
             await admitted(port, upstream)
         assert [row["status"] for row in rows(tmp_path)] == [200] * (LIMIT + 1), "none of a refused one"
+
+    async def test_a_refusal_takes_no_time(self, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+        """Whatever else the machine does, some are answered in the time promised."""
+        with bounded(tmp_path, upstream.url, max_in_flight=1) as port:
+            async with connected(port) as first, connected(port) as second:
+                await first.send(GET)
+                await upstream.accept()
+                deadline = time.monotonic() + PATIENCE_S
+                while True:
+                    began = time.monotonic()
+                    assert_refused(await ask(second, request(chat())))
+                    if time.monotonic() - began < REFUSED_WITHIN_S:
+                        break
+                    assert began < deadline, "none is refused in time"
 
     async def test_the_body_of_a_refused_request_is_not_waited_for(
         self, upstream: ScriptedUpstream, tmp_path: Path
