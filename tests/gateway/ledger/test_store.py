@@ -145,7 +145,7 @@ async def test_odd_entries_are_dropped_alone(tmp_path: Path) -> None:
     ):
         ledger.record(odd)
     await ledger.aclose()
-    assert (stored(tmp_path / "pith.db"), ledger.dropped) == (["id-1", "id-3"], 2)
+    assert (stored(tmp_path / "pith.db"), ledger.dropped) == (["id-1", "id-3"], 3)
 
 
 async def test_closing_a_ledger_that_was_never_started_counts_what_it_held(tmp_path: Path) -> None:
