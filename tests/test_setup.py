@@ -159,7 +159,12 @@ def test_the_tools_are_locked_to_what_runs() -> None:
     assert {name: dev[name] for name in shared} == {name: cpu[name] for name in shared}
 
 
-DISTRIBUTIONS = {"re2": "google-re2", "ruamel": "ruamel-yaml", "huggingface_hub": "huggingface-hub"}
+DISTRIBUTIONS = {
+    "re2": "google-re2",
+    "ruamel": "ruamel-yaml",
+    "huggingface_hub": "huggingface-hub",
+    "prometheus_client": "prometheus-client",
+}
 BROUGHT = {"pydantic_core": "pydantic pins it to the patch level"}
 TRAINING = {"wordfreq", "msgpack"}
 """Imported names: distributions of another name, those another one owns, and the `train` extra's."""

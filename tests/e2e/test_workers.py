@@ -9,7 +9,7 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,12 @@ import pytest
 from gateway.demo.instant import instant_upstream
 from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
 from tests.e2e.whole_gateway import DONE, STREAM, arrived, chunked, event, request
+from tests.redis_server import comes
 from tests.tracked import ROOT
 
 N = 2
+SINGLE = STREAM[:-2] + b"Connection: close\r\n\r\n"
+"""The head of an answer behind which no other comes: the next request is on a connection of its own."""
 SHORT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -60,14 +63,7 @@ class Port:
         async def holds() -> bool:
             return await self.metric(name) == value
 
-        await until(holds)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what happens in other processes."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await holds():  # noqa: ASYNC110  # there is no event to wait for
-            await asyncio.sleep(0.05)
+        await comes(holds, f"{name} is {value}")
 
 
 def children(pid: int) -> Iterator[int]:
@@ -176,7 +172,7 @@ async def test_a_worker_that_is_killed_takes_nobody_with_it(tmp_path: Path, inst
         n_sent = sum(map(len, clients.values()))
         await port.until("pith_requests_total", n_sent)
         assert await port.metric("pith_workers") == N
-        await until(partial(are_written, tmp_path, n_sent))
+        await comes(partial(are_written, tmp_path, n_sent), "all rows are written")
 
         victim, other = sorted(clients)
         os.kill(victim, signal.SIGKILL)
@@ -206,7 +202,7 @@ async def test_the_mode_that_is_set_reaches_every_worker(tmp_path: Path, instant
             answer = await admin.put("/v1/mode", json={"mode": "off"})
             assert answer.json()["mode"] == "off"
         for client in clients:
-            await until(partial(is_left_alone, client))
+            await comes(partial(is_left_alone, client), "the mode is off for every worker")
         assert await port.stopped() == 0
 
 
@@ -224,7 +220,7 @@ async def test_a_stop_lets_the_streams_of_all_workers_end(tmp_path: Path, upstre
             await client.send(request({**SHORT, "stream": True}))
             peer = await upstream.accept()
             await arrived(peer)
-            await peer.send(STREAM + chunked(event("begun")))
+            await peer.send(SINGLE + chunked(event("begun")))
             await client.head()
             assert await client.chunk() == event("begun")
             found = worker_of(client, port)

@@ -8,11 +8,12 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from gateway.workers import PAUSE_MAX_S, PAUSE_S, Ready, Supervisor, pause_s
-from tests.e2e.scripted_upstream import PATIENCE_S
+from tests.redis_server import PATIENCE_S, until
 
 
 def note(folder: Path, what: str) -> None:
@@ -23,29 +24,26 @@ def noted(folder: Path, what: str) -> int:
     return len(list(folder.glob(f"{what}-*")))
 
 
-def until(folder: Path, what: str, n: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while noted(folder, what) < n:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def serve(folder: Path, number: int, ready: Ready) -> None:
     """A worker that serves until it is told to stop."""
-    stopped: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+    stopped: SimpleQueue[int] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.put(number))
     note(folder, f"serving{number}")
     ready()
-    while not stopped:
-        time.sleep(0.01)
+    stopped.get()
     note(folder, "drained")
+
+
+def stay() -> None:
+    """Longer than a test takes."""
+    threading.Event().wait(PATIENCE_S)
 
 
 def deaf(folder: Path, number: int, ready: Ready) -> None:
     """A worker that stops for nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready()
-    time.sleep(PATIENCE_S)
+    stay()
 
 
 def stop_parent(folder: Path, number: int, ready: Ready) -> None:
@@ -56,22 +54,25 @@ def stop_parent(folder: Path, number: int, ready: Ready) -> None:
 
 
 def stop_when_greeted(folder: Path) -> None:
-    until(folder, "greeted", 1)
+    until(lambda: noted(folder, "greeted") == 1, "the supervisor's greeting")
+    stop_supervisor()
+
+
+def stop_supervisor() -> None:
     os.kill(os.getppid(), signal.SIGTERM)
 
 
 def die_once(folder: Path, number: int, ready: Ready) -> None:
-    """The second one is killed while it serves; its successor ends the test."""
+    """The second one is killed while it serves; its successor, once it can be told to stop, ends the test."""
     if number == 1:
         serve(folder, number, ready)
         return
     if noted(folder, "serving2"):
-        os.kill(os.getppid(), signal.SIGTERM)
-        serve(folder, number, ready)
+        serve(folder, number, stop_supervisor)
         return
     note(folder, "serving2")
     ready()
-    until(folder, "greeted", 1)
+    until(lambda: noted(folder, "greeted") == 1, "the supervisor's greeting")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -79,7 +80,7 @@ def cannot_start(folder: Path, number: int, ready: Ready) -> None:
     note(folder, "tried")
     if number == 2:
         raise SystemExit(3)
-    time.sleep(PATIENCE_S)
+    stay()
 
 
 def fail_to_stop(folder: Path, number: int, ready: Ready) -> None:
@@ -120,9 +121,7 @@ def test_a_worker_that_does_not_end_well_is_the_exit_code(tmp_path: Path) -> Non
 
 
 def stop_deaf(folder: Path, number: int, ready: Ready) -> None:
-    if number == 1:
-        os.kill(os.getppid(), signal.SIGTERM)
-    deaf(folder, number, ready)
+    deaf(folder, number, stop_supervisor if number == 1 else ready)
 
 
 def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -132,10 +131,11 @@ def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, caplog: pytest.Lo
 
 
 def orphan(folder: Path, number: int, ready: Ready) -> None:
-    if number == 1:
-        until(folder, "serving2", 1)
+    def kill_supervisor() -> None:
+        until(lambda: noted(folder, "serving2") == 1, "the other worker")
         os.kill(os.getppid(), signal.SIGKILL)
-    serve(folder, number, ready)
+
+    serve(folder, number, kill_supervisor if number == 1 else ready)
 
 
 def test_workers_whose_supervisor_is_killed_stop_by_themselves(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_workers_whose_supervisor_is_killed_stop_by_themselves(tmp_path: Path) -
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    until(tmp_path, "drained", 2)
+    until(lambda: noted(tmp_path, "drained") == 2, "both workers' end")
 
 
 @pytest.mark.parametrize(("n_failed", "pause"), [(0, 0.5), (1, 0.5), (2, 1.0), (4, 4.0), (50, PAUSE_MAX_S)])

@@ -16,7 +16,7 @@ from gateway.fleet import Alone
 from gateway.metrics import LOOP_LAG_SECONDS, Snapshot
 from gateway.state import observe
 from policies.schema import Mode
-from tests.e2e.scripted_upstream import PATIENCE_S
+from tests.e2e.scripted_upstream import until
 from tests.gateway.pipeline import pipeline, policy_set
 
 
@@ -52,9 +52,7 @@ def running(work: object) -> Iterator[None]:
 async def asked(fleet: Shaky, n: int = 3) -> None:
     """Wait until it was asked some times more."""
     wanted = fleet.n_asked + n
-    async with asyncio.timeout(PATIENCE_S):
-        while fleet.n_asked < wanted:  # noqa: ASYNC110  # counted by a thread
-            await asyncio.sleep(0.001)
+    await until(lambda: fleet.n_asked >= wanted)
 
 
 async def test_a_mode_that_another_worker_set_is_heard() -> None:
@@ -84,10 +82,11 @@ async def test_a_loop_that_is_held_up_is_late() -> None:
     shown = console(Alone())
     with running(shown.measure_lag(interval_s=0.001)):
         await asyncio.sleep(0)
-        time.sleep(0.05)  # noqa: ASYNC251  # this is what is to be noticed
-        async with asyncio.timeout(PATIENCE_S):
-            while not (seen := shown.services.metrics.snapshot().histograms):  # noqa: ASYNC110  # nothing tells
-                await asyncio.sleep(0.001)
+        held_until = time.perf_counter() + 0.05
+        while time.perf_counter() < held_until:
+            pass
+        await until(lambda: bool(shown.services.metrics.snapshot().histograms))
+    seen = shown.services.metrics.snapshot().histograms
     assert seen[LOOP_LAG_SECONDS.name, ()].total > 0.03
 
 
