@@ -57,7 +57,7 @@ class FaultProxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._fault: Fault | None = None
-        self._is_refusing = False
+        self._is_listening = self._is_refusing = False
         self._links: set[_Link] = set()
         self._open = AsyncExitStack()
         self.go_on = asyncio.Event()
@@ -74,14 +74,16 @@ class FaultProxy:
         """From now on this fault; None: from now on none."""
         self._fault, self._is_refusing = fault, False
         at_connect = fault.name if fault is not None and fault.at is None else None
-        await self._open.aclose()
         if at_connect == "refused":
             await self._refuse()
         elif at_connect == "black hole":
+            await self._stop_listening()
             await self._open.enter_async_context(_full_backlog(self._bound()))
-        else:
+        elif not self._is_listening:  # asyncio loses whom it lets in while it closes the door
+            await self._open.aclose()
             server = await asyncio.start_server(self._accept, sock=self._bound())
             self._open.callback(server.close)
+            self._is_listening = True
 
     async def aclose(self) -> None:
         await self._open.aclose()
@@ -99,8 +101,12 @@ class FaultProxy:
         self.port = bound.getsockname()[1]
         return bound
 
-    async def _refuse(self) -> None:
+    async def _stop_listening(self) -> None:
+        self._is_listening = False
         await self._open.aclose()
+
+    async def _refuse(self) -> None:
+        await self._stop_listening()
         self._is_refusing = True
         self._open.callback(self._bound().close)
 

@@ -48,7 +48,6 @@ FAULTS: dict[str, broken_disk.Fault] = {
     "half close": broken_disk.only_readable,
     "garbage": broken_disk.garbage,
 }
-PACE_S = 0.02
 FULL = "bad chunk"
 LOST = re.compile(r"ledger closed with (\d+) entries lost: (.*)")
 
@@ -208,7 +207,6 @@ async def asking(asker: Asker) -> AsyncIterator[None]:
     async def ask() -> None:
         while not is_over:
             await asker.ask()
-            await asyncio.sleep(PACE_S)
 
     task = asyncio.create_task(ask())
     try:
