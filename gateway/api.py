@@ -15,9 +15,10 @@ from compressor.analysis import ENGINE_EPOCH
 from compressor.explain import Explained, explain
 from compressor.flow import advance, whole
 from gateway.access.scopes import check_policy
-from gateway.client import ClientWatch, is_draining, read_body
+from gateway.client import ClientWatch, read_body
 from gateway.dialects import Dialect
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.downstream.scope import extension_of
 from gateway.incoming import Incoming
 from gateway.refusal import Refusal
 from gateway.services import Services
@@ -54,7 +55,7 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 with what is degraded, since requests pass all the same; 503 once the process is about to stop."""
-    if is_draining(request.scope):
+    if extension_of(request.scope).is_draining:
         return JSONResponse({"status": "draining"}, 503)
     return JSONResponse(readiness(_services(request)))
 

@@ -15,37 +15,10 @@ from starlette.types import Receive, Scope
 
 from gateway.errors import ClientGone
 from gateway.headers import values
-from gateway.types import RawHeaders, TellLeaving
+from gateway.types import TellLeaving
 
 READ_AHEAD = 64 * 1024
 """Bytes of an upload read ahead, so that a client's leaving is seen while the upstream takes nothing."""
-
-
-def raw_target(scope: Scope) -> bytes:
-    """Path and query string as the client spelled them.
-
-    ASGI cannot tell `/x?` from `/x`; our own server can and says so in an extension.
-    """
-    own = scope.get("extensions", {}).get("pith", {}).get("target")
-    if isinstance(own, bytes) and own.startswith(b"/"):
-        return own
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: bytes = scope["query_string"]
-    return path + b"?" + query if query else path
-
-
-def spelled_headers(scope: Scope) -> RawHeaders:
-    """Header fields with their names as the client spelled them, which ASGI has in lower case.
-
-    For what goes on; whoever looks for a field takes `scope["headers"]`.
-    """
-    headers: RawHeaders = scope.get("extensions", {}).get("pith", {}).get("headers", scope["headers"])
-    return headers
-
-
-def is_draining(scope: Scope) -> bool:
-    """Whether the server that took this request is about to stop."""
-    return bool(scope.get("extensions", {}).get("pith", {}).get("is_draining"))
 
 
 def request_body(scope: Scope, receive: Receive) -> bytes | AsyncIterator[bytes]:

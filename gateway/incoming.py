@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 
 from gateway.access.principal import Principal
-from gateway.client import raw_target, spelled_headers
+from gateway.downstream.scope import extension_of
 from gateway.hashing import Secret
 from gateway.headers import CREDENTIALS
 from gateway.types import RawHeaders, TakeOver, TellLeaving
@@ -40,19 +40,19 @@ class Incoming:
     def of(cls, scope: Scope, secret: Secret) -> Incoming:
         """Read an ASGI scope; that of a WebSocket begins with a GET."""
         raw_headers: RawHeaders = list(scope["headers"])
-        own = scope.get("extensions", {}).get("pith", {})
+        own = extension_of(scope)
         return cls(
             method=scope.get("method", "GET"),
             path=scope["path"],
-            target=raw_target(scope),
+            target=own.target,
             raw_headers=raw_headers,
-            spelled=spelled_headers(scope),
+            spelled=own.headers,
             headers=header_map(raw_headers),
             principal=Principal.of_credentials(
                 (value for name, value in raw_headers if name in CREDENTIALS), secret
             ),
-            tell_leaving=own.get("tell_leaving"),
-            take_over=own.get("take_over"),
+            tell_leaving=own.tell_leaving,
+            take_over=own.take_over,
         )
 
     @property

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import unquote
 
 import uvicorn
 from starlette.types import Scope
@@ -25,6 +24,7 @@ from uvicorn.server import ServerState
 from gateway.downstream.exchange import Exchange
 from gateway.downstream.framing import origin_form, too_slow
 from gateway.downstream.reader import Opened, RequestReader
+from gateway.downstream.scope import Extension, Peer, scope_of
 from gateway.downstream.silence import Limits, Silence, Wait
 from gateway.draining import Draining
 from gateway.refusal import Refusal
@@ -62,8 +62,8 @@ class ClientConnection(asyncio.Protocol):
         self._serving = serving
         self._transport: asyncio.Transport
         self._loop = _loop or asyncio.get_running_loop()
-        self._client: tuple[str, int] | None = None
-        self._own: tuple[str, int] | None = None
+        self._client: Peer = None
+        self._own: Peer = None
         self._reader = RequestReader(self)
         self._silence = Silence()
         self._receiving: Exchange | None = None
@@ -257,34 +257,15 @@ class ClientConnection(asyncio.Protocol):
         exchange.end()
 
     def _scope(self, request: Opened) -> Scope:
-        """ASGI's, and what ASGI cannot say: target and names as spelled, and the way to a tunnel."""
-        target = origin_form(request.head.target)
-        raw_path, _, query = target.partition(b"?")
-        path = raw_path.decode("ascii")
-        own: dict[str, object] = {
-            "target": target,
-            "headers": request.spelled,
-            "is_draining": self.is_ending,
-            "tell_leaving": self.tell_leaving,
-        }
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": request.head.version,
-            "method": request.head.method.decode("ascii"),
-            "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": request.lowered,
-            "state": self._app_state.copy(),
-            "extensions": {
-                "pith": own | {"take_over": self.take_over} if request.offers_websocket else own,
-            },
-            "client": self._client,
-            "server": self._own,
-        }
+        extension = Extension(
+            origin_form(request.head.target),
+            request.spelled,
+            self.is_ending,
+            self.tell_leaving,
+            self.take_over if request.offers_websocket else None,
+        )
+        state = self._app_state.copy()
+        return scope_of(request, extension, client=self._client, server=self._own, state=state)
 
     # The order of answers, and the end.
 

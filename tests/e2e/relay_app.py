@@ -9,7 +9,8 @@ import sys
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.client import raw_target, request_body, spelled_headers
+from gateway.client import request_body
+from gateway.downstream.scope import extension_of
 from gateway.headers import request_headers
 from gateway.passthrough import Answer, relay
 from gateway.server import Drain, serve
@@ -29,17 +30,16 @@ def relay_app(upstream: Upstream, *, tunnel_idle_s: float = IDLE_S) -> ASGIApp:
                     await upstream.aclose()
                 await send({"type": f"lifespan.{event}.complete"})
             return
-        own = scope["extensions"]["pith"]
-        take_over = own.get("take_over")
+        own = extension_of(scope)
         request = UpstreamRequest(
             method=scope["method"],
-            target=raw_target(scope),
-            headers=request_headers(spelled_headers(scope)),
+            target=own.target,
+            headers=request_headers(own.headers),
             body=request_body(scope, receive),
-            upgrade=WEBSOCKET if take_over else None,
+            upgrade=WEBSOCKET if own.take_over else None,
         )
-        tunnel = Tunnel(take_over, tunnel_idle_s) if take_over else None
-        await relay(receive, Answer(send, tunnel=tunnel), upstream, request, own["tell_leaving"])
+        tunnel = Tunnel(own.take_over, tunnel_idle_s) if own.take_over else None
+        await relay(receive, Answer(send, tunnel=tunnel), upstream, request, own.tell_leaving)
 
     return app
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive
 
-from gateway.client import READ_AHEAD, ClientWatch, raw_target, read_body, request_body
+from gateway.client import READ_AHEAD, ClientWatch, read_body, request_body
 from gateway.errors import ClientGone
 
 
@@ -44,21 +44,6 @@ def scope(**fields: Any) -> dict[str, Any]:
 async def collected(body: bytes | AsyncIterator[bytes]) -> list[bytes]:
     assert not isinstance(body, bytes)
     return [chunk async for chunk in body]
-
-
-class TestRawTarget:
-    def test_is_path_and_query_undecoded(self) -> None:
-        assert raw_target(scope(query_string=b"x=%20")) == b"/a%20b?x=%20"
-        assert raw_target(scope()) == b"/a%20b"
-
-    def test_is_what_our_server_read_from_the_request_line(self) -> None:
-        assert raw_target(scope(extensions={"pith": {"target": b"/a%20b?"}})) == b"/a%20b?"
-
-    def test_of_a_request_to_a_proxy_is_its_path(self) -> None:
-        assert raw_target(scope(extensions={"pith": {"target": b"http://other/a%20b"}})) == b"/a%20b"
-
-    def test_of_a_server_without_raw_path(self) -> None:
-        assert raw_target(scope(path="/a", raw_path=None)) == b"/a"
 
 
 class TestRequestBody:

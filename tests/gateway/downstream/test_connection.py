@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gateway.downstream.connection import HIGH_WATER, ClientConnection, Serving
+from gateway.downstream.scope import extension_of
 from gateway.downstream.silence import Limits
 from gateway.draining import Draining
 
@@ -315,7 +316,9 @@ class TestTakingOver:
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await go_on.wait()
-            transport = scope["extensions"]["pith"]["take_over"](Successor())
+            take_over = extension_of(scope).take_over
+            assert take_over is not None
+            transport = take_over(Successor())
             transport.write(b"101")
             await end.wait()
 
@@ -338,7 +341,7 @@ class TestTakingOver:
         offered: list[bool] = []
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            offered.append("take_over" in scope["extensions"]["pith"])
+            offered.append(extension_of(scope).take_over is not None)
             await ok(scope, receive, send)
 
         client = make(app)
