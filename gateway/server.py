@@ -14,7 +14,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, cast
 
@@ -36,19 +35,11 @@ Ready = Callable[[int], None]
 """Called with the port once connections are accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Seconds: to say that the process stops, and then for running answers to end."""
-
-    announce_s: float = 0.0
-    limit_s: float = 30.0
-
-
 class GatewayServer(uvicorn.Server):
     """uvicorn's server, telling when it is ready, limiting silence, and ending with 0 when asked to stop."""
 
     def __init__(
-        self, config: uvicorn.Config, serving: Serving, drain: Drain, on_ready: Ready | None = None
+        self, config: uvicorn.Config, serving: Serving, drain: DrainConfig, on_ready: Ready | None = None
     ) -> None:
         super().__init__(config)
         self._serving = serving
@@ -137,17 +128,12 @@ def serving_of(timeouts: TimeoutsConfig) -> Serving:
     return Serving(Limits(timeouts.header_read_s, timeouts.body_read_s, timeouts.write_stall_s))
 
 
-def drain_of(drain: DrainConfig) -> Drain:
-    """How the configuration wants the process to stop."""
-    return Drain(drain.announce_s, drain.limit_s)
-
-
 def make_server(
     app: ASGIApp,
     host: str,
     port: int,
     *,
-    drain: Drain | None = None,
+    drain: DrainConfig | None = None,
     serving: Serving | None = None,
     on_ready: Ready | None = None,
 ) -> GatewayServer:
@@ -169,20 +155,7 @@ def make_server(
         root_path="",
     )
     logging.getLogger("uvicorn.error").addFilter(is_news)
-    return GatewayServer(config, serving, drain or Drain(), on_ready)
-
-
-def serve(
-    app: ASGIApp,
-    host: str,
-    port: int,
-    *,
-    drain: Drain | None = None,
-    serving: Serving | None = None,
-    on_ready: Ready | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    make_server(app, host, port, drain=drain, serving=serving, on_ready=on_ready).run()
+    return GatewayServer(config, serving, drain or DrainConfig(), on_ready)
 
 
 def is_news(record: logging.LogRecord) -> bool:

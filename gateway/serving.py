@@ -19,7 +19,7 @@ from gateway.app import create_app
 from gateway.fleet import Fleet
 from gateway.interpreter import settle
 from gateway.logs import configure
-from gateway.server import Ready, drain_of, make_server, serving_of
+from gateway.server import Ready, make_server, serving_of
 from gateway.services import Services, load
 from gateway.settings import Config
 
@@ -55,9 +55,7 @@ def serve(read: Callable[[], Config], place: Place, on_ready: Ready) -> None:
     try:
         app = create_app(config, load(config), lambda: read().mode, beside=beside)
         with starting(app) as watched:
-            server = make_server(
-                watched, "", 0, drain=drain_of(config.drain), serving=serving, on_ready=ready
-            )
+            server = make_server(watched, "", 0, drain=config.drain, serving=serving, on_ready=ready)
             server.run(list(place.main))
     finally:
         log.flush()  # before what is said of a start that failed

@@ -30,8 +30,8 @@ from gateway.ledger.store import LedgerSettings
 from gateway.logs import JsonLines
 from gateway.metrics import TABLE
 from gateway.plan import Plan
-from gateway.server import Drain
 from gateway.services import POLL_S
+from gateway.settings import DrainConfig
 from gateway.types import Entry
 from gateway.upstreams.exchange import Timeouts
 from policies.decide import Decision, DecisionSkip
@@ -302,8 +302,8 @@ def test_each_option_is_said_of_the_commands_that_have_it(name: str) -> None:
         f"{Limits().body_read_s:g} s, then 408",
         f"{Limits().write_stall_s:g} s; both connections",
         f"| {Limits().idle_s:g} s: longer",
-        f"`drain.announce_s` ({Drain().announce_s:g} s)",
-        f"`drain.limit_s` ({Drain().limit_s:g} s)",
+        f"`drain.announce_s` ({DrainConfig().announce_s:g} s)",
+        f"`drain.limit_s` ({DrainConfig().limit_s:g} s)",
         f"within {POLL_S:g} s",
         f"A command is waited for {COMMAND_S * 1e3:g} ms (`cache_timeout_ms`)",
         f"After {FAILURES} failures in a row Redis is left\nalone and asked once in {OPEN_S:g} s",

@@ -17,10 +17,11 @@ from gateway.admin.console import Console
 from gateway.admin.guard import Guard
 from gateway.admin.routes import create_app
 from gateway.admin.settings import AdminConfig
-from gateway.server import Drain, make_server
+from gateway.server import make_server
 from gateway.services import tell_end
+from gateway.settings import DrainConfig
 
-DRAIN: Final = Drain(announce_s=0.0, limit_s=1.0)
+DRAIN: Final = DrainConfig(announce_s=0.0, limit_s=1.0)
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp
 
-from gateway.server import Drain, make_server
+from gateway.server import make_server
+from gateway.settings import DrainConfig
 
 START_S = 30.0
 
@@ -17,7 +18,7 @@ START_S = 30.0
 def running(app: ASGIApp) -> Iterator[str]:
     """Serve `app` on a free loopback port; yields its base URL."""
     is_up = threading.Event()
-    server = make_server(app, "127.0.0.1", 0, drain=Drain(limit_s=1), on_ready=lambda port: is_up.set())
+    server = make_server(app, "127.0.0.1", 0, drain=DrainConfig(limit_s=1), on_ready=lambda port: is_up.set())
     thread = threading.Thread(target=server.run, name="pith-demo-server", daemon=True)
     thread.start()
     try:

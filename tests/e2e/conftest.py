@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 
 from gateway.downstream.connection import Serving
 from gateway.downstream.silence import Limits
-from gateway.server import Drain, make_server
+from gateway.server import make_server
+from gateway.settings import DrainConfig
 from gateway.upstreams.http import HttpUpstream
 from tests.e2e.relay_app import relay_app
 from tests.e2e.scripted_upstream import PATIENCE_S, Peer, ScriptedUpstream, connected
@@ -31,7 +32,7 @@ def serving(app: ASGIApp, limits: Limits | None = None) -> Iterator[int]:
         app,
         "127.0.0.1",
         0,
-        drain=Drain(limit_s=1),
+        drain=DrainConfig(limit_s=1),
         serving=Serving(limits or Limits()),
         on_ready=port.set_result,
     )

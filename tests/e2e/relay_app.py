@@ -13,7 +13,8 @@ from gateway.client import request_body
 from gateway.downstream.scope import extension_of
 from gateway.headers import request_headers
 from gateway.passthrough import Answer, relay
-from gateway.server import Drain, serve
+from gateway.server import make_server
+from gateway.settings import DrainConfig
 from gateway.tunnel import IDLE_S, WEBSOCKET, Tunnel
 from gateway.types import Upstream, UpstreamRequest
 from gateway.upstreams.http import HttpUpstream
@@ -45,6 +46,6 @@ def relay_app(upstream: Upstream, *, tunnel_idle_s: float = IDLE_S) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    url, drain = sys.argv[1], Drain(limit_s=float(sys.argv[2]))
+    url, drain = sys.argv[1], DrainConfig(limit_s=float(sys.argv[2]))
     app = relay_app(HttpUpstream(url, name="scripted"))
-    serve(app, "127.0.0.1", 0, drain=drain, on_ready=lambda port: print(port, flush=True))
+    make_server(app, "127.0.0.1", 0, drain=drain, on_ready=lambda port: print(port, flush=True)).run()

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from gateway.downstream.silence import Limits
-from gateway.server import Drain, drain_of, is_news, serving_of
-from gateway.settings import DrainConfig, TimeoutsConfig
+from gateway.server import is_news, serving_of
+from gateway.settings import TimeoutsConfig
 
 
 def record(message: str, fault: BaseException | None = None) -> logging.LogRecord:
@@ -30,10 +30,8 @@ def test_a_line_that_tells_something_is_news(line: logging.LogRecord, expected: 
 
 def test_the_configuration_and_the_server_agree_on_defaults() -> None:
     assert serving_of(TimeoutsConfig()).limits == Limits()
-    assert drain_of(DrainConfig()) == Drain()
 
 
 def test_what_is_configured_is_passed_on() -> None:
     limits = serving_of(TimeoutsConfig(header_read_s=1, body_read_s=2, write_stall_s=3)).limits
     assert (limits.header_read_s, limits.body_read_s, limits.write_stall_s) == (1, 2, 3)
-    assert drain_of(DrainConfig(announce_s=4, limit_s=5)) == Drain(4, 5)
