@@ -2,12 +2,7 @@
 
 Laws: what is written is the target and the header fields given, byte for byte, and nothing else; an answer
 reads the same however its bytes were split; its body comes out undecoded; a body that ends early is never
-taken for a whole one.
-
-Written here because, looked at on the wire, no client library keeps the first law: httpx over aiohttp joins
-repeated fields, rewrites paths and adds fields of its own; aiohttp loses the `?` of an empty query,
-re-encodes bytes that are not UTF-8 and resends idempotent requests by itself; httpx alone refuses targets
-that are not ASCII, and its pool loses connections when callers are cancelled.
+taken for a whole one. No client library keeps the first of them (docs/architecture.md).
 """
 
 from __future__ import annotations
