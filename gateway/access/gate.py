@@ -22,6 +22,7 @@ from gateway.access.scopes import check_path
 from gateway.errors import ConfigError
 from gateway.incoming import Incoming
 from gateway.refusal import Refusal
+from gateway.trouble import Trouble
 from gateway.types import Entry, Ledger
 
 INVALID: Final = (
@@ -106,17 +107,15 @@ class Gate:
 
     async def watch(self, poll_s: float) -> None:
         """Copy the store again and again, and see whether Redis is back; say in the log how the store is."""
-        trouble: str | None = None
+        store = Trouble(
+            logger, f"virtual keys hold for {HOLD_S:g} s as they are: %s", "the key store answers again"
+        )
         while True:
             await asyncio.sleep(poll_s)
             with suppress(ConfigError):  # it says so in `degraded`, and stops a start only
                 await asyncio.to_thread(self._ring.refresh)
             await self._counters.probe()
-            before, trouble = trouble, self._ring.degraded
-            if trouble and trouble != before:
-                logger.error("virtual keys hold for %g s as they are: %s", HOLD_S, trouble)
-            elif before and not trouble:
-                logger.info("the key store answers again")
+            store.see(self._ring.degraded)
 
     async def aclose(self) -> None:
         """Finish counting."""

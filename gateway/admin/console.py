@@ -13,6 +13,7 @@ from gateway.log_writer import LineWriter
 from gateway.metrics import LOOP_LAG_SECONDS, Snapshot
 from gateway.services import Services
 from gateway.state import observe
+from gateway.trouble import Trouble
 from policies.schema import Mode
 
 logger = logging.getLogger(__name__)
@@ -57,18 +58,16 @@ class Console:
 
     async def keep_in_touch(self, interval_s: float = EXCHANGE_S) -> None:
         """Exchange for ever; trouble is said when it begins and when it ends. Ends when cancelled."""
-        is_well = True
+        trouble = Trouble(
+            logger, "the workers cannot tell each other anything: %s", "the workers hear of each other again"
+        )
         while True:
             try:
                 await self.exchange()
             except OSError as error:
-                if is_well:
-                    logger.error("the workers cannot tell each other anything: %s", error.strerror)
-                is_well = False
+                trouble.see(error.strerror or type(error).__name__)
             else:
-                if not is_well:
-                    logger.info("the workers hear of each other again")
-                is_well = True
+                trouble.see(None)
             await asyncio.sleep(interval_s)
 
     async def measure_lag(self, interval_s: float = LAG_S) -> None:

@@ -21,6 +21,7 @@ from gateway.cache.guard import Counts
 from gateway.cache.memory import MemoryCache
 from gateway.cache.store import Held
 from gateway.errors import CacheDown, CacheError
+from gateway.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ class TieredCache:
         self._health = health
         self._now = now
         self._due: dict[bytes, float] = {}
-        self._told: str | None = None
+        self._trouble = Trouble(
+            logger, "cache degraded, requests go on without it: %s", "cache answers again"
+        )
         self._outages = 0
         """Those after which everything in use is written again."""
         self.counts = TierCounts()
@@ -130,11 +133,10 @@ class TieredCache:
         """Say how the store is when that changes, probe it while it is not well, renew what is due."""
         await self._health.probe()
         trouble, outages = self._health.degraded, self._health.counts.outages
-        if trouble is None and (self._told is not None or outages != self._outages):
+        if trouble is None and (self._trouble.last is not None or outages != self._outages):
             self._local.doubt_renewals()
             self._outages = outages
-        if trouble != self._told:
-            self._tell(trouble)
+        self._trouble.see(trouble)
         if self._due:
             due, self._due = self._due, {}
             try:
@@ -176,10 +178,3 @@ class TieredCache:
         for key, value in zip(lost, await self._local.get_many(lost), strict=True):
             if value is not None:
                 await self._behind.put_if_absent(key, value, due[key])
-
-    def _tell(self, trouble: str | None) -> None:
-        if trouble is not None:
-            logger.error("cache degraded, requests go on without it: %s", trouble)
-        else:
-            logger.info("cache answers again")
-        self._told = trouble
