@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
@@ -38,8 +39,13 @@ from policies.overrides import Overrides
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MESSAGE_TOKENS = 3
 """What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
+
+_HOLDING = ("parse", "decide")
+"""Stages before the last one that may take their time."""
 
 _TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
 """When nothing was compressed for several reasons, the first of these is the one reported."""
@@ -110,18 +116,24 @@ async def _parse(
     if incoming.is_encoded:
         return "unparsable"
     with watch.stage("parse"):
-        return await services.offload(len(body), dialect.parse, body)
+        parsing = services.offload(len(body), dialect.parse, body)
+        return (
+            await parsing if services.routes_by_model else await _held(parsing, services, watch, "overloaded")
+        )
 
 
 async def _plan(asked: _Asked, account: Account) -> Plan:
-    services = account.services
-    with account.watch.stage("decide"):
-        conversation, decision = await _decide(asked, services)
+    services, watch = account.services, account.watch
+    with watch.stage("decide"):
+        decided = await _held(_decide(asked, services), services, watch, None)
+    if decided is None:
+        return Plan(asked.body, skip="overloaded", request=asked.request)
+    conversation, decision = decided
     plan = Plan(
         asked.body, skip=decision.skip, decision=decision, request=asked.request, conversation=conversation
     )
     if decision.answer_ttl_s is not None:
-        with account.watch.stage("response_cache"):
+        with watch.stage("response_cache"):
             question = _question(asked, decision, services)
             answer = await account.turn.look_up(
                 question, wishes(asked.incoming.headers), decision.answer_ttl_s
@@ -129,7 +141,23 @@ async def _plan(asked: _Asked, account: Account) -> Plan:
         plan = replace(plan, answer=answer, response_cache=account.turn.state)
         if answer is not None:
             return plan
-    return await _treat(plan, asked, decision, account)
+    late = replace(plan, skip="overloaded")
+    return await _held(_treat(plan, asked, decision, account), services, watch, late)
+
+
+async def _held(work: Coroutine[Any, Any, T], services: Services, watch: Stopwatch, late: T) -> T:
+    """What the work comes to, or `late` once the request has been held for long enough: law 6.
+
+    Threads that are busy with something large above all: whoever is first in their queue would wait that out.
+    """
+    limit = asyncio.timeout(services.hold_s - sum(watch.ms.get(stage, 0.0) for stage in _HOLDING) / 1e3)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            return late
+        raise
 
 
 def _question(asked: _Asked, decision: Decision, services: Services) -> Question:

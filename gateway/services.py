@@ -94,6 +94,11 @@ class Services:
         return patience_s(self.config.timeouts.queue_s, self.deadline_s)
 
     @property
+    def hold_s(self) -> float:
+        """Most a request is held before it goes on as it came, whatever takes so long."""
+        return self.deadline_s + self.config.timeouts.queue_s
+
+    @property
     def cache_wait_s(self) -> float:
         """Most a request waits for all answers of a shared cache together."""
         return REQUEST_COMMANDS * self.config.cache_timeout_ms / 1e3

@@ -10,6 +10,7 @@ import asyncio
 import json
 import selectors
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,15 +52,32 @@ PATH = "/v1/chat/completions"
 CACHE_BYTES = 8 << 20
 
 
+THREAD_S = 1.0
+"""How long a thread may take before the clock moves on without it."""
+
+
 class FastForward(asyncio.SelectorEventLoop):
-    """An event loop whose clock moves only while nothing can run, straight to the next timer."""
+    """An event loop whose clock moves only while nothing can run, threads included, straight to the next
+    timer."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.n_on_threads = 0
         super().__init__(_Skipping(self))
 
     def time(self) -> float:
         return self.now
+
+    def run_in_executor(  # type: ignore[override]  # typeshed has type variables for the arguments
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        work: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
+        self.n_on_threads += 1
+        work.add_done_callback(self._returned)
+        return work
+
+    def _returned(self, work: asyncio.Future[Any]) -> None:
+        self.n_on_threads -= 1
 
 
 class _Skipping(selectors.DefaultSelector):
@@ -72,7 +90,7 @@ class _Skipping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if not timeout:
             return super().select(timeout)
-        ready = super().select(0)
+        ready = super().select(THREAD_S if self._loop.n_on_threads else 0)
         if not ready:
             self._loop.now += timeout
         return ready

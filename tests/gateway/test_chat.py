@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from hypothesis import given
@@ -21,12 +22,16 @@ from gateway.chat import handle, plan_or_original
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.errors import UpstreamError
 from gateway.offload import INLINE_BYTES, Offload
-from gateway.settings import Config, LimitsConfig, Route, TimeoutsConfig
+from gateway.settings import CompressorConfig, Config, LimitsConfig, Route, TimeoutsConfig
 from gateway.stopwatch import Stopwatch
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
 from gateway.upstreams.settings import UpstreamConfig
 from policies.match import PolicySet
+from tests.e2e.scripted_upstream import PATIENCE_S
 from tests.gateway.pipeline import FastForward, Pipeline, PureCompressor, incoming, pipeline, policy_set
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PARAMS = {
     "rate": 0.5,
@@ -141,6 +146,53 @@ class TestShedding:
         plan = await self.behind(upstreams=upstreams, routes=routes).plan(self.LARGE)
         assert plan.request is not None
         assert plan.skip is None
+
+
+class TestHolding:
+    """A request goes on in time, also the one that is first in the queue for a busy thread."""
+
+    CONFIG = Config(compressor=CompressorConfig(deadline_ms=200), timeouts=TimeoutsConfig(queue_s=0.3))
+
+    @pytest.mark.parametrize("step", ["parse", "texts", "cuts", "splice"])
+    async def test_whatever_waits_for_a_thread(self, step: str) -> None:
+        offload = StuckOffload(["parse", "texts", "cuts", "splice"].index(step))
+        running = self.running(offload, self.CONFIG)
+        try:
+            plan = await running.plan(TestShedding.LARGE)
+        finally:
+            offload.go_on.set()
+        assert (plan.body, plan.skip) == (TestShedding.LARGE, "overloaded")
+        assert (plan.decision is None) == (step == "parse")
+
+    async def test_a_route_by_model_is_waited_for(self) -> None:
+        upstreams = {"a": UpstreamConfig(url="http://a"), "b": UpstreamConfig(url="http://b")}
+        routes = (Route(model="gpt-*", upstream="a"), Route(upstream="b"))
+        config = self.CONFIG.model_copy(update={"upstreams": upstreams, "routes": routes})
+        offload = StuckOffload(0)
+        running = self.running(offload, config)
+        async with asyncio.TaskGroup() as tasks:
+            plan = tasks.create_task(running.plan(TestShedding.LARGE))
+            asyncio.get_running_loop().call_later(0.2, offload.go_on.set)
+        assert plan.result().request is not None
+
+    def running(self, offload: Offload, config: Config) -> Pipeline:
+        made = pipeline(HALF, PureCompressor(), config=config)
+        return replace(made, services=replace(made.services, offload=offload))
+
+
+class StuckOffload(Offload):
+    """One thread, which after so many pieces of work is busy until told to go on."""
+
+    def __init__(self, n_free: int) -> None:
+        super().__init__(threads=1)
+        self.go_on = threading.Event()
+        self._n_left = n_free
+
+    async def __call__(self, size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._n_left -= size > INLINE_BYTES
+        if self._n_left == -1:
+            asyncio.get_running_loop().run_in_executor(self._pool, self.go_on.wait, PATIENCE_S)
+        return await super().__call__(size, function, *args, **kwargs)
 
 
 class Noting(PureCompressor):
