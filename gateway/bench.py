@@ -60,25 +60,6 @@ Headers = Mapping[str, str]
 Seconds = list[float]
 
 
-def load_average() -> float:
-    """Runnable tasks of the machine over the last minute."""
-    return os.getloadavg()[0]
-
-
-@contextmanager
-def on_one_core() -> Iterator[None]:
-    """Confine this process to one core, where the system can: libraries loaded meanwhile start no threads."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
 def text_stages(
     scorer: Scorer, tokens: int, text_tokens: int, repeats: int
 ) -> tuple[int, dict[str, Seconds]]:
@@ -107,14 +88,9 @@ def _one_text(text: str, scorer: Scorer, laps: Laps) -> int:
     return result.origin_tokens
 
 
-def besides(stages: Mapping[str, float], *left_out: str) -> float:
-    """The sum of the stages but some; the recipe is the others over again."""
-    return sum(value for stage, value in stages.items() if stage not in (RECIPE, *left_out))
-
-
 def besides_model(stages: Mapping[str, float]) -> float:
-    """Python and tokenizer work."""
-    return besides(stages, MODEL)
+    """Python and tokenizer work. The recipe is the other stages over again."""
+    return sum(value for stage, value in stages.items() if stage not in (RECIPE, MODEL))
 
 
 @dataclass(slots=True)

@@ -16,12 +16,11 @@ from gateway.bench import (
     Samples,
     besides_model,
     gateway_bench,
-    load_average,
-    on_one_core,
     text_stages,
 )
 from gateway.cli.load import gateway
 from gateway.config import load as load_config
+from gateway.load.machine import confined, cores, load_average
 from gateway.services import load
 
 Json = dict[str, Any]
@@ -60,7 +59,8 @@ bench.add_command(gateway)
 def text(tokens: int, text_tokens: int, scorer: str, repeats: int, as_json: bool) -> None:
     """CPU time of a new text, in microseconds a token, by stage."""
     before = load_average()
-    with on_one_core():
+    core, _ = cores()
+    with confined(core):  # libraries that are loaded meanwhile start no threads
         loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
         n_tokens, runs = text_stages(loaded, tokens, text_tokens, repeats)
     sums = [besides_model({stage: seconds[run] for stage, seconds in runs.items()}) for run in range(repeats)]

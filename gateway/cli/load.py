@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -15,7 +14,8 @@ from rich.table import Table
 
 from gateway.demo.instant import instant_upstream
 from gateway.load.cases import SETTINGS, cases
-from gateway.load.processes import Gateway, confined, cores, pin, pith
+from gateway.load.machine import confined, cores, load_average, pin
+from gateway.load.processes import Gateway, pith
 from gateway.load.run import Row, Target, run
 
 DIRECT, PITH, OTHER = "direct", "pith", "other"
@@ -93,7 +93,7 @@ def gateway(
     """
     console = Console(stderr=True)
     core, own_core = cores()
-    before = os.getloadavg()[0]
+    before = load_average()
     with ExitStack() as stack:
         stack.enter_context(confined(own_core))
         upstream = stack.enter_context(instant_upstream(upstream_port))
@@ -114,7 +114,7 @@ def gateway(
         "bench": "gateway",
         "seconds": seconds,
         "pinned": core is not None,
-        "load": [before, os.getloadavg()[0]],
+        "load": [before, load_average()],
         "rows": [_with_ratios(row, rows) for row in rows],
     }
     if as_json:

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from gateway.load.machine import pin
+
 READY = re.compile(r"listens on (http://\S+)")
 STOP_S = 10.0
 
@@ -70,34 +72,6 @@ def pith(upstream: str, settings: Mapping[str, Any], core: int | None) -> Iterat
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(STOP_S)
                 process.kill()
-
-
-def cores() -> tuple[int | None, int | None]:
-    """One core for the gateway, and one for upstream and load; None where there is only one to be had."""
-    if not hasattr(os, "sched_getaffinity") or len(allowed := sorted(os.sched_getaffinity(0))) < 2:
-        return None, None
-    return allowed[0], allowed[1]
-
-
-def pin(pid: int, *allowed: int) -> None:
-    """Confine a process, with all its threads, to these cores."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # a thread may have ended
-            os.sched_setaffinity(int(task.name), allowed)
-
-
-@contextmanager
-def confined(core: int | None) -> Iterator[None]:
-    """This process on one core; None leaves it where it is."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    pin(os.getpid(), core)
-    try:
-        yield
-    finally:
-        pin(os.getpid(), *before)
 
 
 def _children(pid: int | None) -> list[int]:

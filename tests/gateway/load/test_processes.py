@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
 
-from gateway.load.processes import Gateway, confined, cores, pith
+from gateway.load.processes import Gateway, pith
 
 
 def test_what_a_process_takes_is_read() -> None:
@@ -30,27 +29,6 @@ def test_a_process_that_has_ended_takes_nothing() -> None:
     ended = Gateway("ended", "http://127.0.0.1:1", 2**22 + 1)
     assert ended.cpu_s() is None
     assert ended.resident_mib() is None
-
-
-def test_confined_to_a_core_and_free_again() -> None:
-    before = os.sched_getaffinity(0)
-    core = min(before)
-    seen: list[set[int]] = []
-
-    with confined(core):
-        thread = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
-        thread.start()
-        thread.join()
-
-    assert seen == [{core}]
-    assert os.sched_getaffinity(0) == before
-
-
-def test_two_cores_are_shared_out() -> None:
-    own, other = cores()
-    assert (own is None) == (other is None)
-    if own is not None:
-        assert own != other
 
 
 def test_a_gateway_that_does_not_start_says_why() -> None:
