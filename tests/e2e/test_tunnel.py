@@ -339,12 +339,12 @@ class TestClosing:
                     assert (socket.close_code, socket.close_reason) == (4000, "enough")
 
     @pytest.mark.parametrize("is_client", [True, False])
-    async def test_a_reset_is_no_orderly_end(
+    async def test_a_reset_ends_both_without_a_word(
         self, client: Peer, upstream: ScriptedUpstream, is_client: bool
     ) -> None:
         peer = await switched(client, upstream)
         (client if is_client else peer).reset()
-        await (peer if is_client else client).until_closed()
+        assert await (peer if is_client else client).until_closed() == b""
 
 
 class TestLimits:
