@@ -81,15 +81,23 @@ def _is_cut_json(text: str, start: int, end: int) -> bool:
     """Does what is there, up to its last complete part, parse once its open brackets are closed?"""
     if len(_KEY.findall(text, start, end)) < _FEWEST_KEYS_CUT:
         return False
-    stack: list[str] = []
-    complete, closers = start, ""
+    complete = start
     for match in _PARTS.finditer(text, start, end):
         part = match[0]
         if part == ",":
-            complete, closers = match.start(), "".join(reversed(stack))
-        elif part in _CLOSER:
+            complete = match.start()
+        elif part in "]}":
+            complete = match.end()
+    return _parsed(text[start:complete] + _closers(text, start, complete)) is not None
+
+
+def _closers(text: str, start: int, end: int) -> str:
+    """What closes the brackets that are open at `end`. Not kept up to date on the way: that is quadratic."""
+    stack: list[str] = []
+    for match in _PARTS.finditer(text, start, end):
+        part = match[0]
+        if part in _CLOSER:
             stack.append(_CLOSER[part])
-        elif part[0] != '"':
+        elif part[0] not in '",':
             stack.pop()
-            complete, closers = match.end(), "".join(reversed(stack))
-    return _parsed(text[start:complete] + closers) is not None
+    return "".join(reversed(stack))

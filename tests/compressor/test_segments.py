@@ -104,6 +104,11 @@ def test_hostile_text_takes_linear_work(unit: str) -> None:
         assert start < end
 
 
+def test_a_document_that_opens_and_never_closes_takes_linear_work() -> None:
+    text = '{"a":1,' * 150_000
+    assert segments(text, split(text), Protect()) == []  # deeper than any parser goes
+
+
 # --- fences and inline code
 
 
