@@ -22,6 +22,8 @@ from typing import ParamSpec, TypeAlias, TypeVar, cast
 import numpy as np
 
 from compressor.batcher import Batcher
+from compressor.compat_chunks import Vocabulary
+from compressor.compat_flow import compat_flow, vocabulary_of
 from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerDown, ScoringError
 from compressor.flow import ScoreRequest, advance, flow, whole
 from compressor.params import CompressionParams
@@ -92,6 +94,11 @@ class Engine:
         """Why texts are left whole; None while all is well."""
         return self._worker.trouble or self._trouble
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """For fidelity compat; read when first asked for. Raises ParamsError or ModelError if none."""
+        return vocabulary_of(self._scorer)
+
     async def __aenter__(self) -> Engine:
         await self.start()
         return self
@@ -161,6 +168,14 @@ class Engine:
                 self._leave_running(task, tell)
         return outcomes
 
+    async def score_rows(self, chunks: Sequence[Chunk], *, deadline_s: float | None = None) -> Parts:
+        """The probabilities of rows of fidelity compat. Raises ScoringError; cancelling drops them."""
+        call = self._call(deadline_s, is_background=False)
+        [outcome] = await self._outcomes(call, [asyncio.create_task(self._score_rows(chunks, call))])
+        if isinstance(outcome, ScoringError):
+            raise outcome
+        return outcome
+
     def _call(self, deadline_s: float | None, *, is_background: bool) -> _Call:
         self._worker.start()
         deadline = math.inf if deadline_s is None else self._clock() + deadline_s
@@ -206,12 +221,29 @@ class Engine:
         task.add_done_callback(finished)
 
     async def _compress(self, text: str, params: CompressionParams, call: _Call) -> Compressed:
+        if params.fidelity == "compat":
+            return await self._compress_compat(text, params, call)
         steps = flow(text, params)
         step = (await self._in_pool(call, advance, steps, None)).result()
         while isinstance(step, ScoreRequest):
             scores = await self._score(step, call, None)
             step = (await self._in_pool(call, advance, steps, scores)).result()
         return step
+
+    async def _compress_compat(self, text: str, params: CompressionParams, call: _Call) -> Compressed:
+        vocabulary = (await self._in_pool(call, vocabulary_of, self._scorer)).result()
+        steps = compat_flow(text, params, vocabulary)
+        step = (await self._in_pool(call, advance, steps, None)).result()
+        while not isinstance(step, Compressed):
+            parts = await self._score_rows(step, call)
+            step = (await self._in_pool(call, advance, steps, parts)).result()
+        return step
+
+    async def _score_rows(self, chunks: Sequence[Chunk], call: _Call) -> Parts:
+        submission = self._worker.submit(
+            chunks, owner=call.owner, deadline=call.deadline, is_background=call.is_background
+        )
+        return await asyncio.wrap_future(submission.future)
 
     async def _score(self, request: ScoreRequest, call: _Call, tell: Tell | None) -> Scores:
         chunks, submission = self._from_scorer(await self._in_pool(call, self._encode, request, call))

@@ -33,6 +33,8 @@ class ScoreRequest:
 Flow = Generator[ScoreRequest, Scores, Compressed]
 
 
+Q = TypeVar("Q")
+A = TypeVar("A")
 R = TypeVar("R")
 
 
@@ -52,10 +54,10 @@ def flow(text: str, params: CompressionParams, known: Outcome | None = None) -> 
     )
 
 
-def advance(steps: Generator[ScoreRequest, Scores, R], scores: Scores | None) -> ScoreRequest | R:
+def advance(steps: Generator[Q, A, R], answer: A | None) -> Q | R:
     """What a recipe asks for next, or its result; None begins. (A future cannot carry a StopIteration.)"""
     try:
-        return next(steps) if scores is None else steps.send(scores)
+        return next(steps) if answer is None else steps.send(answer)
     except StopIteration as end:
         result: R = end.value
         return result

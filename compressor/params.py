@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
 
 from compressor.errors import ParamsError
+
+MAX_FORCE_TOKENS = 100
+"""With fidelity compat: as many placeholders its models have."""
+
+Fidelity: TypeAlias = Literal["native", "compat"]
+"""Our own way of compressing; or, byte for byte, what the llmlingua package does with the same weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class CompressionParams:
     """Of a run of equal forced literals with nothing kept between them, keep one."""
     marks: bool = False
     """Honour and strip `<pith …>` and `<llmlingua …>` marks in the text."""
+    fidelity: Fidelity = "native"
+    """`compat`: as llmlingua 0.2.2 would, with weights of LLMLingua-2; laws 1, 2 and 9 do not hold."""
     tokenizer: str = "o200k_base"
     """tiktoken encoding of the target model: what "tokens" means in every count and budget."""
 
@@ -97,6 +106,28 @@ class CompressionParams:
                 raise ParamsError(f"{name} is {count!r}: must be 0 or more")
         if "" in self.force_tokens:
             raise ParamsError('force_tokens holds "": remove the empty literal')
+        self._check_fidelity()
+
+    def _check_fidelity(self) -> None:
+        if self.fidelity not in get_args(Fidelity):
+            raise ParamsError(f"fidelity is {self.fidelity!r}: use {' or '.join(get_args(Fidelity))}")
+        if self.fidelity == "native":
+            return
+        protect = self.protect
+        for name, is_given in (
+            ("threshold", self.threshold is not None),
+            ("marks", self.marks),
+            ("protect.head_tokens", protect.head_tokens),
+            ("protect.tail_tokens", protect.tail_tokens),
+            ("protect.patterns", protect.patterns),
+        ):
+            if is_given:
+                raise ParamsError(f"fidelity is 'compat', which knows no {name}: remove it, or use native")
+        if len(self.force_tokens) > MAX_FORCE_TOKENS:
+            raise ParamsError(
+                f"fidelity is 'compat' and force_tokens holds {len(self.force_tokens)}: "
+                f"give at most {MAX_FORCE_TOKENS}, or use native"
+            )
 
     def rate_for(self, origin_tokens: int) -> float:
         """The rate in force for a text of `origin_tokens` target tokens."""

@@ -58,6 +58,10 @@ class TokenCounter:
         """Tokens in `text`."""
         return len(self.encode(text))
 
+    def count_strictly(self, text: str) -> int:
+        """As tiktoken counts unless told otherwise. Raises ValueError for "<|endoftext|>" and its like."""
+        return len(self._encoding.encode(text))
+
     def estimate(self, text: str) -> int:
         """As `count`, but of a long text from its beginning and middle: where there is no time to count."""
         if len(text) <= 2 * SAMPLE_CHARACTERS:
@@ -115,14 +119,15 @@ def is_loaded(encoding: str) -> bool:
 
 
 def _load(encoding: str) -> TokenCounter:
-    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(_ranks_folder()))
+    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(ranks_folder()))
     vocabulary = tiktoken.get_encoding(encoding)
     # Its tables are made. The dictionary they were made of is kept for pickling only, and is 30 MiB more.
     vocabulary._mergeable_ranks = {}
     return TokenCounter(vocabulary)
 
 
-def _ranks_folder() -> Path:
+def ranks_folder() -> Path:
+    """Where the vocabularies lie, by the names under which tiktoken looks for them."""
     spec = importlib.util.find_spec("litellm")
     if spec is None or spec.origin is None:
         raise RuntimeError(

@@ -33,7 +33,14 @@ SCORE_ONE = 4096
 """The score that means probability 1."""
 
 SkipReason: TypeAlias = Literal[
-    "short", "structured", "no_gain", "deadline", "overloaded", "scorer_down", "verify_failed"
+    "short",
+    "structured",
+    "no_gain",
+    "deadline",
+    "overloaded",
+    "scorer_down",
+    "verify_failed",
+    "compat_failed",
 ]
 """Why the compressor left a text whole (the gateway has reasons of its own besides)."""
 
@@ -142,6 +149,8 @@ class Compressed:
     kept: Spans
     skip: SkipReason | None = None
     cache: CacheState | None = None
+    is_rewritten: bool = False
+    """`text` is not cut from the original (fidelity compat): then `kept` is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

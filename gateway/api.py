@@ -6,23 +6,31 @@ import asyncio
 import json
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, encoding_for
+from compressor import (
+    Compressed,
+    CompressionParams,
+    CompressorError,
+    ScoreRequest,
+    ScoringError,
+    encoding_for,
+)
 from compressor.analysis import ENGINE_EPOCH
 from compressor.explain import Explained, explain
 from compressor.flow import advance, whole
 from gateway.access.scopes import check_policy
 from gateway.client import ClientWatch, read_body
-from gateway.dialects import Dialect
+from gateway.dialects import Dialect, TextSite
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.downstream.scope import extension_of
 from gateway.incoming import Incoming
 from gateway.refusal import Refusal
 from gateway.services import Services
-from gateway.splice import Cut, decode, raw_spans, splice
+from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
 from gateway.vocabularies import have_vocabulary
 from policies.decide import decide
 from policies.errors import PolicyError
@@ -75,6 +83,7 @@ async def compress(request: Request) -> Response:
         if "request" in body:
             return await _answer(services, size, await _compress_request(request, body, size))
         texts, params = _texts(body)
+        await _check_fidelity(services, params)
         await have_vocabulary(params.tokenizer)
         results = await services.compressor.compress(texts, params, tenant=_tenant(request))
         answer = {"results": map(described, results), "request": None, "decision": None}
@@ -85,6 +94,8 @@ async def explain_texts(request: Request) -> Response:
     """As `compress` for texts, with the fate of every word."""
     services, body, size = await _read(request)
     texts, params = _texts(body)
+    if params.fidelity != "native":
+        raise _bad_request(f"params.fidelity is {params.fidelity!r}, which is not explained: use 'native'")
     await have_vocabulary(params.tokenizer)
     async with ClientWatch(request.receive, b""):
         explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
@@ -138,7 +149,8 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(chat.model)
     await have_vocabulary(tokenizer)
-    edits, results = [], []
+    edits: list[Edit] = []
+    results = []
     for site in chat.texts:
         literal = raw[site.start : site.end]
         text = decode(literal)
@@ -147,12 +159,27 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
         params = decision.params.to_compression(tokenizer=tokenizer, role=site.role)
         [result] = await services.compressor.compress([text], params, tenant=_tenant(request))
         results.append(described(result))
-        edits.append(Cut(site.start, site.end, raw_spans(literal, result.kept)))
+        edits.append(_edit(site, literal, result))
     return {
         "results": results,
         "request": json.loads(await services.offload(size, splice, raw, edits)),
         "decision": json.loads(decision.model_dump_json(exclude_none=True)),
     }
+
+
+def _edit(site: TextSite, literal: bytes, result: Compressed) -> Edit:
+    if result.is_rewritten:
+        return Paste(site.start, site.end, orjson.dumps(result.text))
+    return Cut(site.start, site.end, raw_spans(literal, result.kept))
+
+
+async def _check_fidelity(services: Services, params: CompressionParams) -> None:
+    """Raises Refusal where the scorer cannot do what is asked."""
+    if params.fidelity == "compat":
+        try:
+            await asyncio.to_thread(lambda: services.engine.vocabulary)
+        except CompressorError as error:
+            raise _bad_request(f"params.{error}") from error
 
 
 def _dialect(body: dict[str, Any]) -> Dialect:

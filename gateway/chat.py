@@ -29,7 +29,7 @@ from gateway.plan import Plan
 from gateway.refusal import Refusal
 from gateway.response_key import Question, wishes
 from gateway.services import Services
-from gateway.splice import Cut, Edit, decode, raw_spans, splice
+from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
 from gateway.stopwatch import Stopwatch
 from gateway.texts import Finished, Text
 from gateway.vocabularies import have_vocabulary
@@ -47,7 +47,16 @@ MESSAGE_TOKENS = 3
 _HOLDING = ("parse", "decide")
 """Stages before the last one that may take their time."""
 
-_TELLING = ("deadline", "overloaded", "scorer_down", "verify_failed", "no_gain", "structured", "short")
+_TELLING = (
+    "deadline",
+    "overloaded",
+    "scorer_down",
+    "verify_failed",
+    "compat_failed",
+    "no_gain",
+    "structured",
+    "short",
+)
 """When nothing was compressed for several reasons, the first of these is the one reported."""
 
 
@@ -277,11 +286,13 @@ def _texts(body: bytes, request: ChatRequest, decision: Decision, tokenizer: str
 
 def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished]) -> list[Edit]:
     """The edits that put compressed texts in place."""
-    return [
-        Cut(site.start, site.end, result.kept)
-        for site, result in zip(sites, finished, strict=True)
-        if result.kept is not None
-    ]
+    edits: list[Edit] = []
+    for site, result in zip(sites, finished, strict=True):
+        if result.rewritten is not None:
+            edits.append(Paste(site.start, site.end, result.rewritten))
+        elif result.kept is not None:
+            edits.append(Cut(site.start, site.end, result.kept))
+    return edits
 
 
 def _unmark(body: bytes, request: ChatRequest, decision: Decision) -> list[Edit]:

@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from compressor import Engine, Scorer, counter, lexicon
+from compressor import Compressor, Engine, Scorer, counter, lexicon
+from compressor.compat_flow import vocabulary_of
 from compressor.scorers import load as load_scorer
 from compressor.tokens import DEFAULT_ENCODING
 from gateway.access.gate import Gate
@@ -22,6 +23,7 @@ from gateway.cache.guard import REQUEST_COMMANDS
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
+from gateway.compat import CompatCompressor
 from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.hashing import Secret, load_secret
@@ -64,7 +66,7 @@ class Services:
     policies: PolicySource
     upstreams: dict[str, Upstream]
     engine: Engine
-    compressor: CachedCompressor
+    compressor: Compressor
     conversations: Conversations
     pins: Pins
     texts: Texts
@@ -130,13 +132,16 @@ class Services:
 
 
 def load(config: Config) -> Scorer:
-    """The configured scorer, and all that is slow the first time. Raises ModelError."""
+    """The configured scorer, and all that is slow the first time. Raises ModelError, or ParamsError where a
+    policy asks what the scorer cannot do."""
     lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
     counter(DEFAULT_ENCODING)
     if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
         load_litellm()
     scorer = load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
     warm_up(scorer)
+    if open_policies(config).current.names_compat:
+        vocabulary_of(scorer)
     return scorer
 
 
@@ -189,7 +194,8 @@ async def open_services(
         if cache is None:  # an empty one is false
             cache = shared or local
         memo: Cache = MemoryCache(memo_bytes // 2, time.monotonic)
-        compressor = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
+        native = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
+        compressor = CompatCompressor(engine, native, cache, secret, offload)
         pins = Pins(cache, secret, offload)
         yield Services(
             config=config,

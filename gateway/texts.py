@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import orjson
 
 from compressor import Compressed, CompressionParams, Compressor, counter
 from compressor.flow import whole
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 MEMO_TTL_S = 24 * 3600.0
 _HEAD = struct.Struct("<III")
-_SKIPS = ("", "short", "structured", "no_gain", "verify_failed")
+_SKIPS = ("", "short", "structured", "no_gain", "verify_failed", "compat_failed")
 """Outcomes that depend on the text and the parameters alone, by their code in the memo."""
 _UNSCORED = ("short", "structured")
 """Outcomes for which no scores were wanted."""
@@ -61,6 +62,8 @@ class Finished:
     compressed_tokens: int
     skip: str | None = None
     cache: str | None = None
+    rewritten: bytes | None = None
+    """The literal to put in its place (fidelity compat): it is text, so it is not remembered."""
 
 
 class Texts:
@@ -154,6 +157,8 @@ class Texts:
     async def _remember(
         self, tenant: str, conversation: str, key: bytes, digest: bytes, result: Finished
     ) -> None:
+        if result.rewritten is not None:
+            return
         if (result.skip or "") in _SKIPS:
             await self._memo.put_if_absent(key, _pack(result), MEMO_TTL_S)
         elif result.skip is not None:
@@ -186,6 +191,9 @@ def _map_all(literals: Sequence[bytes], compressed: Sequence[Compressed]) -> lis
 
 
 def _map(literal: bytes, result: Compressed) -> Finished:
+    if result.is_rewritten:
+        counts = result.origin_tokens, result.compressed_tokens
+        return Finished(None, *counts, result.skip, result.cache, orjson.dumps(result.text))
     spans = raw_spans(literal, result.kept)
     is_whole = len(spans) <= 1 and int((spans[:, 1] - spans[:, 0]).sum()) == len(literal) - 2
     kept = None if is_whole else spans

@@ -129,6 +129,13 @@ def _marks_enabled(policy: Policy) -> Iterator[Warned]:
             yield "marks_enabled", (*path, "marks"), message
 
 
+def _compat_named(policy: Policy) -> Iterator[Warned]:
+    for path, params in _params(policy):
+        if params.fidelity == "compat":
+            message = "protects nothing and may garble what it keeps, as llmlingua does; use native"
+            yield "compat_fidelity", (*path, "fidelity"), message
+
+
 def _unused_bounds(policy: Policy) -> Iterator[Warned]:
     for path, params in _params(policy):
         base = policy.params.way if path != ("params",) else None
@@ -168,6 +175,7 @@ _RULES: tuple[Callable[[Policy], Iterator[Warned]], ...] = (
     _digits_unforced,
     _low_rate,
     _marks_enabled,
+    _compat_named,
     _unused_bounds,
     _experiment,
 )

@@ -36,6 +36,14 @@ class PolicySet:
     def named(self, name: str) -> Policy | None:
         return next((policy for policy in self.policies if policy.name == name), None)
 
+    @property
+    def names_compat(self) -> bool:
+        """Whether any policy or variant asks for fidelity compat, which not every scorer can."""
+        asked = (
+            params for policy in self.policies for params in (policy.params, *policy.variant_params.values())
+        )
+        return any(params.fidelity == "compat" for params in asked)
+
 
 def header_map(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header fields as conditions see them: lower-case names, repeated fields joined by ", "."""

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from compressor.params import CompressionParams, Protect, RateStep
+from compressor.params import CompressionParams, Fidelity, Protect, RateStep
 from compressor.patterns import check_pattern
 
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
@@ -98,6 +98,7 @@ class PolicyParams(Frozen):
     force_tokens: tuple[str, ...] | None = None
     force_reserve_digit: bool | None = None
     drop_consecutive: bool | None = None
+    fidelity: Fidelity | None = None
     marks: tuple[Role, ...] | None = None
     """Roles in whose texts marks are honoured; silent: none."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes cpu.txt, cuda.txt (what Pith runs on) and dev.txt (what checks and tests need besides).
+# Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides) and llmlingua.txt (the
+# package that fidelity compat is compared with, and what it needs beside cpu.txt).
 #
 # One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
 # the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
@@ -24,6 +25,9 @@ compile "$work/cuda.txt" pyproject.toml
 grep -oE '^(cuda|nvidia|triton)[a-z0-9-]*' "$work/cuda.txt" >"$work/cuda-only.txt"
 compile "$work/cpu.txt" pyproject.toml --constraints "$work/cuda.txt" --excludes "$work/cuda-only.txt"
 compile "$work/dev.txt" --group dev --constraints "$work/cpu.txt"
+grep -oE '^[a-z0-9-]+==' "$work/cpu.txt" | sed 's/==//' >"$work/cpu-names.txt"
+echo 'llmlingua==0.2.2' >"$work/llmlingua.in"
+compile "$work/llmlingua.txt" "$work/llmlingua.in" --constraints "$work/cpu.txt" --excludes "$work/cpu-names.txt"
 
 torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' "$work/cpu.txt")
 grep -q " torch-$torch+cpu-" requirements/torch-cpu.sha256 || {
@@ -43,4 +47,8 @@ made="# Made by \`make lock\` from pyproject.toml; not edited by hand."
 } >requirements/cpu.txt
 { echo "$made Runtime, with CUDA."; cat "$work/cuda.txt"; } >requirements/cuda.txt
 { echo "$made Checks and tests, beside cpu.txt or cuda.txt."; cat "$work/dev.txt"; } >requirements/dev.txt
-wc -l requirements/cpu.txt requirements/cuda.txt requirements/dev.txt
+{
+    echo "# The llmlingua package and what it needs beside cpu.txt, for tests/compat_fuzz.py; made by requirements/lock.sh."
+    cat "$work/llmlingua.txt"
+} >requirements/llmlingua.txt
+wc -l requirements/*.txt

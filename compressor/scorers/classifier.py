@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,10 @@ from safetensors import SafetensorError
 
 from compressor.alignment import word_scores
 from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
+from compressor.compat_chunks import Rows
 from compressor.errors import ModelError, ScorerDown
+from compressor.scorers.compat_rows import probabilities
+from compressor.scorers.compat_vocabulary import CompatVocabulary
 from compressor.scorers.folder import find_model
 from compressor.scorers.labels import Keep, keep_label
 from compressor.scorers.tokenizer import TextTokenizer, Tokens
@@ -53,7 +57,13 @@ class ClassifierScorer:
     """A token-classification model on one device."""
 
     def __init__(
-        self, model: Any, tokenizer: TextTokenizer, keep: Keep, limits: Limits, fingerprint: str
+        self,
+        model: Any,
+        tokenizer: TextTokenizer,
+        keep: Keep,
+        limits: Limits,
+        fingerprint: str,
+        folder: Path,
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
@@ -61,6 +71,7 @@ class ClassifierScorer:
         self._pad_id = int(getattr(model.config, "pad_token_id", None) or 0)
         self.keep = keep
         self.fingerprint = fingerprint
+        self._folder = folder
 
     @classmethod
     def load(cls, name: str, device: str = "auto", precision: str = "auto") -> ClassifierScorer:
@@ -82,7 +93,19 @@ class ClassifierScorer:
             raise ModelError(f"model {name!r}: rows of {longest} tokens leave no room for text")
         keep = keep_label(name, model.config.num_labels, model.config.id2label)
         fingerprint = folder.fingerprint((WORDS_VERSION, CHUNKS_VERSION, repr(limits)))
-        return cls(model.to(where).eval(), tokenizer, keep, limits, fingerprint)
+        return cls(model.to(where).eval(), tokenizer, keep, limits, fingerprint, folder.path)
+
+    @cached_property
+    def compat(self) -> CompatVocabulary:
+        """For fidelity compat, which few ask for. Raises ModelError if the model is none of LLMLingua-2."""
+        vocabulary = CompatVocabulary.load(self._folder, self._model.config)
+        n_rows = self._model.get_input_embeddings().num_embeddings
+        if vocabulary.n_ids > n_rows:
+            raise ModelError(
+                f"model {str(self._folder)!r}: the embedding has {n_rows} rows, fidelity compat needs "
+                f"{vocabulary.n_ids}, those of its placeholders included: use a checkpoint that has them"
+            )
+        return vocabulary
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """One chunk a window of the text."""
@@ -94,6 +117,8 @@ class ClassifierScorer:
 
     def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """The probabilities of each chunk's core tokens."""
+        if not all(isinstance(chunk.payload, Row) for chunk in batch):
+            return self._forward_mixed(batch)
         rows = [cast(Row, chunk.payload) for chunk in batch]
         passes = list(_buckets(rows))
         if not passes:
@@ -111,6 +136,14 @@ class ClassifierScorer:
                 scores[at] = flat[position + rows[at].core_start : position + rows[at].core_end]
                 position += width
         return [scores[at] for at in range(len(rows))]
+
+    def _forward_mixed(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+        """Rows of fidelity compat keep the company they were given: another rounds otherwise."""
+        ours = iter(self.forward([chunk for chunk in batch if isinstance(chunk.payload, Row)]))
+        return [
+            probabilities(self._model, chunk.payload) if isinstance(chunk.payload, Rows) else next(ours)
+            for chunk in batch
+        ]
 
     def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
         """Word scores; the cores of a text's chunks are its tokens, each once."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from compressor import CompressionParams, Engine, encoding_for
+from compressor.params import Fidelity
 from compressor.scorers import load
 from gateway.api import described
 
@@ -18,6 +20,12 @@ from gateway.api import described
 @click.option("--rate", type=float, help="Compressed ÷ original tokens of the prose.  [default: 0.5]")
 @click.option("--target-tokens", type=int, help="Most tokens the whole text may keep.")
 @click.option("--threshold", type=float, help="Keep words scoring at least this.")
+@click.option(
+    "--fidelity",
+    type=click.Choice(get_args(Fidelity)),
+    default="native",
+    help="compat: as the llmlingua package does with the same weights.  [default: native]",
+)
 @click.option("--model", help="Target model, for the tokenizer.  [default: o200k_base]")
 @click.option("--scorer", default="default", help="default, frequency, or a model folder or hub name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON result instead of the text.")
@@ -26,6 +34,7 @@ def compress(
     rate: float | None,
     target_tokens: int | None,
     threshold: float | None,
+    fidelity: Fidelity,
     model: str | None,
     scorer: str,
     as_json: bool,
@@ -36,6 +45,7 @@ def compress(
         rate=0.5 if rate is None else rate,
         target_tokens=target_tokens,
         threshold=threshold,
+        fidelity=fidelity,
         tokenizer=encoding_for(model)[0],
     )
     [result] = Engine(load(scorer, "auto", "auto")).compress_sync([text], params)

@@ -45,6 +45,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (b'{"texts": ["a"], "params": {"rate": "x"}}', "params: rate: value 'x': must be a number, e.g. 0.5"),
         (b'{"texts": ["a"], "params": {"rates": 1}}', "params: rates: unknown key; did you mean 'rate'?"),
         (b'{"texts": ["a"], "params": {"protect": {"patterns": ["(("]}}}', "params: protect.patterns[0]: "),
+        (
+            b'{"texts": ["a"], "params": {"fidelity": "x"}}',
+            "fidelity: value 'x': must be 'native' or 'compat'",
+        ),
+        (b'{"texts": ["a"], "params": {"fidelity": "compat"}}', "fidelity is 'compat', which the scorer"),
+        (b'{"texts": ["a"], "params": {"fidelity": "compat", "threshold": 0.5}}', "knows no threshold"),
         (b'{"request": {}, "dialect": ["chat"]}', "dialect is ['chat']"),
         (b'{"request": null}', "not a chat_completions request body (no_text)"),
         (b'{"request": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}", "(unparsable)"),

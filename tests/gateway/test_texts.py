@@ -29,6 +29,7 @@ class FirstHalf:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.skip: SkipReason | None = None
+        self.rewritten: str | None = None
 
     async def compress(
         self,
@@ -41,6 +42,8 @@ class FirstHalf:
         self.texts += texts
         if self.skip:
             return [whole(text, params, self.skip) for text in texts]
+        if self.rewritten is not None:
+            return [_rewritten(text, self.rewritten) for text in texts]
         return [_half(text) for text in texts]
 
 
@@ -48,6 +51,11 @@ def _half(text: str) -> Compressed:
     kept = np.array([[0, len(text) // 2]], np.int32)
     count = counter(TOKENIZER).count
     return Compressed(slice_text(text, kept), count(text), count(slice_text(text, kept)), kept, cache="miss")
+
+
+def _rewritten(text: str, new: str) -> Compressed:
+    count = counter(TOKENIZER).count
+    return Compressed(new, count(text), count(new), np.empty((0, 2), np.int32), is_rewritten=True)
 
 
 @pytest.fixture
@@ -129,13 +137,24 @@ async def test_left_whole_for_a_moment_is_left_whole_for_the_conversation(
     assert still.kept is None
 
 
-@pytest.mark.parametrize("reason", ["short", "structured", "no_gain", "verify_failed"])
+@pytest.mark.parametrize("reason", ["short", "structured", "no_gain", "verify_failed", "compat_failed"])
 async def test_left_whole_for_good_is_remembered(
     texts: Texts, compressor: FirstHalf, reason: SkipReason
 ) -> None:
     compressor.skip = reason
     [first], [second] = await finish(texts, text("one two")), await finish(texts, text("one two"))
     assert (first.skip, second.skip, len(compressor.texts)) == (reason, reason, 1)
+
+
+async def test_what_is_no_cut_of_the_text_takes_its_place_and_is_not_remembered(
+    texts: Texts, compressor: FirstHalf
+) -> None:
+    compressor.rewritten = 'a "new" text'
+    asked = text("one two")
+    [first], [second] = await finish(texts, asked), await finish(texts, asked)
+    assert (first.kept, first.rewritten) == (None, b'"a \\"new\\" text"')
+    assert (first.origin_tokens, first.compressed_tokens, first.skip) == (2, 5, None)
+    assert (second.rewritten, compressor.texts) == (first.rewritten, ["one two"] * 2)
 
 
 async def test_a_text_that_is_no_unicode_is_left_alone(texts: Texts, compressor: FirstHalf) -> None:

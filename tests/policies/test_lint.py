@@ -64,6 +64,10 @@ def test_broken_yaml_is_a_finding() -> None:
         ),
         (["  - name: a", "    params: {marks: [user]}"], ("marks_enabled", 3, "policies[0].params.marks")),
         (
+            ["  - name: a", "    params: {fidelity: compat}"],
+            ("compat_fidelity", 3, "policies[0].params.fidelity"),
+        ),
+        (
             ["  - name: a", "    params: {rate: 0.5, max_rate: 0.9}"],
             ("unused_bound", 3, "policies[0].params.max_rate"),
         ),
