@@ -1,7 +1,7 @@
 """Asks `compat` and the llmlingua package the same, and compares texts, counts, labels and exceptions.
 
     python -m tests.compat_fuzz --cases 1000        random cases a family; exit code 1 with a difference
-    python -m tests.compat_fuzz --record            the package's answers to tests/compat/golden.json
+    python -m tests.compat_fuzz --record            the package's answers to tests/compressor/compat/golden.json
 
 The package gets an environment of its own, laid over this one, so torch, transformers and NumPy are the same.
 """
@@ -26,13 +26,13 @@ import torch
 
 from compressor.scorers.classifier import ClassifierScorer
 from compressor.tokens import ranks_folder
-from tests.compat import golden, models, ours
-from tests.compat.cases import Case, case
+from tests.compressor.compat import golden, models, ours
+from tests.compressor.compat.cases import Case, case
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / ".venv" / "llmlingua"
 LOCK = ROOT / "requirements" / "llmlingua.txt"
-SERVER = Path(__file__).parent / "compat" / "package_server.py"
+SERVER = Path(__file__).parent / "compressor" / "compat" / "package_server.py"
 RECORDED = 200
 """Cases a family on record."""
 

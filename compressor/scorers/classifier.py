@@ -138,7 +138,7 @@ class ClassifierScorer:
         return [scores[at] for at in range(len(rows))]
 
     def _forward_mixed(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
-        """Rows of fidelity compat keep the company they were given: another rounds otherwise."""
+        """Rows of fidelity compat keep the company they were given, so that nothing rounds otherwise."""
         ours = iter(self.forward([chunk for chunk in batch if isinstance(chunk.payload, Row)]))
         return [
             probabilities(self._model, chunk.payload) if isinstance(chunk.payload, Rows) else next(ours)

@@ -23,10 +23,10 @@ from compressor.compat_flow import vocabulary_of
 from compressor.compat_prompt import PromptOptions
 from compressor.scorers.classifier import ClassifierScorer
 from compressor.words import split
-from tests.compat import models, ours
-from tests.compat.cases import Case
-from tests.compat.texts import CORPUS
 from tests.compressor import tiny_models
+from tests.compressor.compat import models, ours
+from tests.compressor.compat.cases import Case
+from tests.compressor.compat.texts import CORPUS
 from tests.compressor.fake_scorers import FailingScorer
 
 FAMILY = models.FAMILIES[0]

@@ -8,8 +8,8 @@ import pytest
 
 from compressor.compat_prompt import PromptOptions
 from compressor.scorers.classifier import ClassifierScorer
-from tests.compat import golden, models, ours, upstream
-from tests.compat.cases import Case, case
+from tests.compressor.compat import golden, models, ours, upstream
+from tests.compressor.compat.cases import Case, case
 
 
 @pytest.fixture(scope="module", params=models.FAMILIES)

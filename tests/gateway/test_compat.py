@@ -19,8 +19,8 @@ from gateway.config import load as load_config
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.services import load
-from tests.compat import models
-from tests.compat.texts import CORPUS
+from tests.compressor.compat import models
+from tests.compressor.compat.texts import CORPUS
 from tests.gateway.pipeline import PureCompressor, pipeline, policy_set
 
 SECRET = Secret(b"s" * 32)

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from compressor.compat_prompt import PromptOptions
 from compressor.scorers.classifier import ClassifierScorer
 from gateway.cli import main
-from tests.compat import models, ours
-from tests.compat.cases import Case
-from tests.compat.texts import CORPUS
+from tests.compressor.compat import models, ours
+from tests.compressor.compat.cases import Case
+from tests.compressor.compat.texts import CORPUS
 
 
 @pytest.fixture(scope="module")

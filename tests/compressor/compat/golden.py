@@ -17,8 +17,8 @@ import numpy as np
 
 from compressor.llmlingua2 import Probs
 from compressor.scorers.classifier import ClassifierScorer
-from tests.compat import ours
-from tests.compat.cases import Case
+from tests.compressor.compat import ours
+from tests.compressor.compat.cases import Case
 
 PATH = Path(__file__).with_name("golden.json")
 _NOISE = 1e-5

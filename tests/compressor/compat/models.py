@@ -24,7 +24,7 @@ from transformers import (
     XLMRobertaForTokenClassification,
 )
 
-from tests.compat.texts import ALPHABET, CORPUS
+from tests.compressor.compat.texts import ALPHABET, CORPUS
 
 FAMILIES = ("xlm-roberta-large", "bert-base-multilingual-cased")
 """As they are spelled in the names of the checkpoints, and of the folders here."""

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from compressor.compat_prompt import PromptOptions
-from tests.compat.texts import GENRES, text
+from tests.compressor.compat.texts import GENRES, text
 
 _RATES = (
     0.1,

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from compressor.compat_prompt import Prompt
-from compressor.llmlingua2 import Probs, compress_prompt
+from compressor.llmlingua2 import REFERENCE_ERRORS, Probs, compress_prompt
 from compressor.scorers.classifier import ClassifierScorer
-from tests.compat.cases import Case
+from tests.compressor.compat.cases import Case
 
 Change: TypeAlias = Callable[[Probs], Probs]
 
@@ -30,7 +30,7 @@ def answer(scorer: ClassifierScorer, case: Case, change: Change = lambda probs: 
     """As `package_server.answer`."""
     try:
         return as_dictionary(ask(scorer, case, change))
-    except Exception as error:  # noqa: BLE001 - which ones are raised is the question
+    except REFERENCE_ERRORS as error:
         return {"error": type(error).__name__}
 
 
