@@ -44,6 +44,8 @@ def _read_moment(value: object) -> object:
 def _not_empty(globs: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if globs == ():
         raise ValueError("an empty list would allow nothing; name some, or leave it out to allow all")
+    if globs is not None and not all(globs):
+        raise ValueError("an empty glob would allow nothing; name one, or leave it out")
     return globs
 
 

@@ -78,6 +78,7 @@ def test_a_key_ends_when_it_says(written: str | None, moment: datetime | None) -
     ("grants", "said"),
     [
         ({"models": []}, "an empty list would allow nothing"),
+        ({"paths": ["/v1/*", ""]}, "an empty glob would allow nothing"),
         ({"expires": "soon"}, "must be a date or time"),
         ({"usd_per_day": 0.0}, "must be above 0"),
         ({"requests_per_minute": 0}, "greater than or equal to 1"),
