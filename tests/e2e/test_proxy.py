@@ -337,6 +337,12 @@ class TestTheClientLeaves:
         path.client.close()
         assert await (await path.peer()).until_closed() == b""
 
+    async def test_by_saying_that_it_sends_no_more(self, path: Path) -> None:
+        """It looks like leaving: whoever half-closes and whoever is gone send the same."""
+        await path.request(request())
+        path.client.finish()
+        assert await (await path.peer()).until_closed() == b""
+
     async def test_in_the_middle_of_the_answer(self, path: Path) -> None:
         await path.request(request())
         peer = await path.peer()
