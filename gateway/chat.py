@@ -106,6 +106,8 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
             return Plan(body, skip=request)
         if services.kill_mode == "off":
             return Plan(body, skip="off", request=request)
+        if incoming.has_digest:
+            return Plan(body, skip="unparsable", request=request)
         with request_waits(services.cache_wait_s):
             return await _plan(_Asked(incoming, body, dialect, request), account)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)

@@ -31,6 +31,9 @@ _OWN_FIELDS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 CREDENTIALS = frozenset({AUTHORIZATION, *_OWN_FIELDS})
 """Fields in which providers take keys."""
 
+DIGESTS = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest", b"x-amz-content-sha256"})
+"""Fields by which an upstream finds out that a body is not as it was sent (RFC 9530 and older)."""
+
 PROTOCOLS = b"sec-websocket-protocol"
 PROTOCOL_KEY = b"openai-insecure-api-key."
 """Beginning of a subprotocol that is a key (OpenAI's Realtime API, for browsers)."""

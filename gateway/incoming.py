@@ -10,7 +10,7 @@ from starlette.types import Scope
 from gateway.access.principal import Principal
 from gateway.downstream.scope import extension_of
 from gateway.hashing import Secret
-from gateway.headers import CREDENTIALS
+from gateway.headers import CREDENTIALS, DIGESTS
 from gateway.types import RawHeaders, TakeOver, TellLeaving
 from policies.match import header_map
 
@@ -59,6 +59,11 @@ class Incoming:
     def tenant(self) -> str:
         """Whose cache entries it may use."""
         return self.principal.tenant
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether a field vouches for the body's bytes: none of them may change then."""
+        return any(name in DIGESTS for name, _ in self.raw_headers)
 
     @property
     def is_encoded(self) -> bool:

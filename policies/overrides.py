@@ -59,6 +59,8 @@ class Overrides:
 def _mode(text: str | None, notes: list[str]) -> Mode | None:
     if text is None:
         return None
+    if "off" in (part.strip() for part in text.lower().split(",")):
+        return "off"  # said once among several is enough: the client decides about its own request
     if (mode := _MODES.get(text.lower())) is None:
         notes.append(f"{MODE_HEADER} ignored: {shown(text)} is not on, shadow or off")
     return mode

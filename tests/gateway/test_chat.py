@@ -65,6 +65,8 @@ class TestReasons:
             (b"", [], "unparsable"),
             (chat(TEXT), [(b"content-encoding", b"gzip")], "unparsable"),
             (chat(TEXT), [(b"content-encoding", b"identity")], None),
+            (chat(TEXT), [(b"content-digest", b"sha-256=:AAAA:")], "unparsable"),
+            (chat(TEXT), [(b"content-md5", b"AAAA")], "unparsable"),
             (chat(TEXT), [(b"x-pith-mode", b"off")], "opted_out"),
             (chat(TEXT), [(b"x-pith-rate", b"nonsense")], None),
             (chat(TEXT), [(b"x-pith-policy", b"nobody")], None),

@@ -49,6 +49,11 @@ def test_without_permission_only_opting_out_and_the_unit_count() -> None:
     assert Overrides.from_headers({"x-pith-mode": "off"}, is_allowed=False) == Overrides(mode="off")
 
 
+@pytest.mark.parametrize("text", ["off, off", "on, off", "OFF,shadow", "off, nonsense"])
+def test_off_among_several_is_off(text: str) -> None:
+    assert Overrides.from_headers({"x-pith-mode": text}) == Overrides(mode="off")
+
+
 @given(st.dictionaries(st.sampled_from(REQUEST_HEADERS), st.text()), st.booleans())
 def test_no_header_raises(headers: dict[str, str], is_allowed: bool) -> None:
     overrides = Overrides.from_headers(headers, is_allowed=is_allowed)
