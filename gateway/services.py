@@ -23,6 +23,7 @@ from gateway.cache.guard import REQUEST_COMMANDS
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
+from gateway.collector import collect_between_requests
 from gateway.compat import CompatCompressor
 from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
@@ -179,7 +180,9 @@ async def open_services(
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         local = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
         shared = await _open_shared(stack, config, local, secret)
+        admission = Admission(config.limits)
         watches = {
+            "garbage": collect_between_requests(lambda: admission.in_flight == 0),
             "policies": watch(policies, poll_s, lambda: _say(policies)),
             "mode": _watch_mode(switch, poll_s),
             "scorer": _watch_scorer(engine, poll_s),
@@ -213,7 +216,7 @@ async def open_services(
             ledger=ledger,
             prices=prices,
             offload=offload,
-            admission=Admission(config.limits),
+            admission=admission,
             metrics=metrics,
             shared=shared,
         )
