@@ -1,7 +1,7 @@
 """Asks `compat` and the llmlingua package the same, and compares texts, counts, labels and exceptions.
 
     python -m tests.compat_fuzz --cases 1000        random cases a family; exit code 1 with a difference
-    python -m tests.compat_fuzz --record            the package's answers to tests/compressor/compat/golden.json
+    python -m tests.compat_fuzz --record            asks anew what is in tests/compressor/compat/golden.json
 
 The package gets an environment of its own, laid over this one, so torch, transformers and NumPy are the same.
 """
