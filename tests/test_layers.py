@@ -37,7 +37,7 @@ PLACES = {
 `importlib.util.find_spec`, which does not import it.)"""
 
 DELAYED = {
-    "gateway.serving": "what looks after several workers serves nothing itself, and need not hold it in memory",
+    "gateway.serving": "what looks after several workers serves nothing itself",
     "torch": "seconds to import; a process that only serves recorded scores needs none",
     "transformers": "as torch",
     "huggingface_hub": "only for models named by their hub name",
