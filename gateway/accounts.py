@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.types import Receive, Send
 
@@ -102,6 +102,7 @@ class Account:
             self.watch.add("first_byte", outcome.first_byte_s)
         self.watch.add("upstream", outcome.total_s)
         self.watch.add("total", self.watch.elapsed_s)
+        outcome = replace(outcome, is_complete=outcome.is_complete or tap.is_done)
         usage = tap.usage or _estimated(plan, tap)
         self.turn.close(is_complete=outcome.is_complete, usage=usage)
         entry = self.entry(plan, outcome, usage)

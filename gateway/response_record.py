@@ -17,6 +17,7 @@ import orjson
 from gateway.headers import values
 from gateway.response_key import directives
 from gateway.sse import EventReader
+from gateway.tap import DONE
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse, Usage
 from gateway.usage import read_object
 
@@ -141,7 +142,7 @@ def _usage(said: dict[str, Any] | None) -> Usage | None:
 
 def _is_whole_stream(body: bytes) -> bool:
     events = EventReader(MAX_ANSWER_BYTES).feed(body)
-    return bool(events) and events[-1] == b"[DONE]" and not any(map(_is_error, events[:-1]))
+    return bool(events) and events[-1] == DONE and not any(map(_is_error, events[:-1]))
 
 
 def _is_error(event: bytes) -> bool:

@@ -16,6 +16,9 @@ from gateway.usage import output_characters, read_object, read_usage
 BODY_LIMIT: Final = 4 << 20
 """Bytes of a JSON answer that are copied for reading its usage, and that one chunk may unpack to."""
 
+DONE: Final = b"[DONE]"
+"""The data of a stream's last event."""
+
 
 class UsageTap:
     """Watches one answer go by: the upstream's usage, and how much of the answer was streamed.
@@ -30,6 +33,8 @@ class UsageTap:
         """The last usage the upstream reported; of a JSON answer, after `end`."""
         self.output_characters = 0
         """Characters of streamed output so far, for an estimate when the stream breaks off."""
+        self.is_done = False
+        """The stream said that it is done: a client may leave now, as OpenAI's do, and has had it all."""
         self._is_hiding = is_hiding
         self._hider: UsageHider | None = None
         self._events: EventReader | None = None
@@ -76,6 +81,7 @@ class UsageTap:
         return b"" if self._hider is None else self._hider.end()
 
     def _read_event(self, data: bytes) -> None:
+        self.is_done = data == DONE
         chunk = read_object(data)
         self.usage = read_usage(chunk.get("usage")) or self.usage
         self.output_characters += output_characters(chunk)

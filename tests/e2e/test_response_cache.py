@@ -77,6 +77,29 @@ def test_a_stream_is_given_again_as_a_stream_and_apart_from_whole_answers(pith: 
     assert raw.headers["content-type"].startswith("text/event-stream")
 
 
+async def test_a_client_that_closes_at_done_has_had_it_all(
+    upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    """As OpenAI's does: the end of the stream's body it does not wait for."""
+    asked = request(chat("Hi.", stream=True))
+    with gateway(tmp_path, upstream.url, policies=[CACHING]) as port:
+        async with connected(port) as client:
+            await client.send(asked)
+            peer = await upstream.accept()
+            await arrived(peer)
+            await peer.send(STREAM)
+            await client.head()
+            for part in (event("Hello"), DONE):
+                await peer.send(chunked(part))
+                assert await client.chunk() == part
+        await peer.until_closed()
+        async with connected(port) as client:
+            await client.send(asked)
+            head, body = await client.answer()
+            assert (head.values(HEADER.encode()), body) == ([b"hit"], event("Hello") + DONE)
+    assert [row["is_complete"] for row in rows(tmp_path)] == [1, 1]
+
+
 def test_tenants_share_nothing(pith: Pith) -> None:
     for key in ("sk-one", "sk-two"):
         pith.client(key).chat.completions.create(**ASKED)

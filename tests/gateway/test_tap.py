@@ -51,6 +51,16 @@ def test_watching_is_the_identity(stream: bytes, cuts: list[int]) -> None:
         assert tap.end() == b""
 
 
+def test_a_stream_is_done_when_it_says_so_and_ends_there() -> None:
+    tap = UsageTap()
+    tap.head(200, SSE)
+    said = [tap.is_done]
+    for part in (STREAM, event(b"more"), b"data: [DONE]\n", b"\n"):
+        tap.feed(part)
+        said.append(tap.is_done)
+    assert said == [False, True, False, False, True]
+
+
 @given(cuts)
 def test_tap_reads_and_hides(cuts: list[int]) -> None:
     tap, out = tap_over(split(STREAM, cuts), SSE, is_hiding=True)
