@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 DUE: Final = 10
@@ -38,21 +37,9 @@ class Collector:
 
 
 async def collect_between_requests(is_idle: Callable[[], bool], look_s: float = LOOK_S) -> None:
-    """For as long as the process serves."""
+    """For as long as the process serves; `interpreter.settle` has told Python to make none by itself."""
     collector, clock = Collector(), asyncio.get_running_loop().time
-    with _no_full_collections():
-        while True:
-            await asyncio.sleep(look_s)
-            if collector.is_time(gc.get_count()[2], is_idle=is_idle(), now=clock()):
-                gc.collect()
-
-
-@contextmanager
-def _no_full_collections() -> Iterator[None]:
-    """None but those that are asked for."""
-    before = gc.get_threshold()
-    gc.set_threshold(before[0], before[1], 1_000_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+    while True:
+        await asyncio.sleep(look_s)
+        if collector.is_time(gc.get_count()[2], is_idle=is_idle(), now=clock()):
+            gc.collect()

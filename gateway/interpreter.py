@@ -13,6 +13,10 @@ SWITCH_S = 0.001
 5 ms are as much again for every other thread at work; 1 ms cost no time in four conversations at once."""
 
 
+NO_FULL_COLLECTION = 1_000_000
+"""Younger collections before Python makes a full one by itself: `gateway.collector` chooses the moment."""
+
+
 def settle() -> None:
     """Once everything is loaded and open: out of garbage collection with it, since it stays.
 
@@ -21,6 +25,7 @@ def settle() -> None:
     sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], NO_FULL_COLLECTION)
     _give_back()
     allow_files()
 
