@@ -104,7 +104,9 @@ def gateway(
         if against is not None:
             if against_pid is not None and core is not None:
                 pin(against_pid, core)
-            targets.append(Target(Gateway(OTHER, against, against_pid), tuple(against_header)))
+            targets.append(
+                Target(Gateway(OTHER, against, against_pid), tuple(against_header), may_finish_nothing=True)
+            )
         status = stack.enter_context(console.status("starting"))
         measured = run(
             targets, cases([1024 * size for size in kilobytes]), connections, seconds, status.update
@@ -126,14 +128,24 @@ def gateway(
 def _with_ratios(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     """The row, what is added to the direct one, and how the other gateway compares."""
     beside = {other.target: other for other in rows if _place(other) == _place(row)}
-    added = row.p50_ms - beside[DIRECT].p50_ms
-    shown = {**asdict(row), "added_p50_ms": added, "added_p99_ms": row.p99_ms - beside[DIRECT].p99_ms}
+    direct = beside[DIRECT]
+    added = _less(row.p50_ms, direct.p50_ms)
+    shown = {**asdict(row), "added_p50_ms": added, "added_p99_ms": _less(row.p99_ms, direct.p99_ms)}
     if row.target == PITH and OTHER in beside:
         other = beside[OTHER]
-        shown["times_per_second"] = row.per_second / other.per_second
-        shown["times_events"] = row.events_per_second / other.events_per_second if other.n_events else None
-        shown["times_less_added"] = (other.p50_ms - beside[DIRECT].p50_ms) / added if added > 0 else None
+        shown["times_per_second"] = _times(row.per_second, other.per_second)
+        shown["times_events"] = _times(row.events_per_second, other.events_per_second)
+        shown["times_less_added"] = _times(_less(other.p50_ms, direct.p50_ms), added)
     return shown
+
+
+def _less(value: float | None, direct: float | None) -> float | None:
+    return value - direct if value is not None and direct is not None else None
+
+
+def _times(one: float | None, other: float | None) -> float | None:
+    """How many times the other; None where there is nothing to compare with."""
+    return one / other if one is not None and other is not None and other > 0 else None
 
 
 def _place(row: Row) -> tuple[str, int]:
