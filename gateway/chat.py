@@ -16,22 +16,22 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive, Send
 
-from compressor import CompressionParams, encoding_for, marks
+from compressor import encoding_for
 from gateway.access.scopes import permitted
 from gateway.accounts import Account
 from gateway.cache.guard import request_waits
 from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
-from gateway.dialects import ChatRequest, Dialect, TextSite
+from gateway.dialects import ChatRequest, Dialect
 from gateway.errors import ClientGone
 from gateway.incoming import Incoming
 from gateway.plan import Plan
 from gateway.refusal import Refusal
 from gateway.response_key import Question, wishes
 from gateway.services import Services
-from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
+from gateway.splice import Edit, splice
 from gateway.stopwatch import Stopwatch
-from gateway.texts import Finished, Text
+from gateway.treatment import cuts, described, texts_of, unmark
 from gateway.vocabularies import have_vocabulary
 from policies.decide import Decision, decide, obey
 from policies.match import RequestFacts
@@ -41,23 +41,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MESSAGE_TOKENS = 3
-"""What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
-
 _HOLDING = ("parse", "decide")
 """Stages before the last one that may take their time."""
-
-_TELLING = (
-    "deadline",
-    "overloaded",
-    "scorer_down",
-    "verify_failed",
-    "compat_failed",
-    "no_gain",
-    "structured",
-    "short",
-)
-"""When nothing was compressed for several reasons, the first of these is the one reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +178,7 @@ async def _treat(plan: Plan, asked: _Asked, decision: Decision, account: Account
             if has_turn:
                 return await _compress(plan, asked, decision, account)
         plan = replace(plan, skip=plan.skip or "overloaded")
-    unmarked = await services.offload(len(body), _unmark, body, asked.request, decision)
+    unmarked = await services.offload(len(body), unmark, body, asked.request, decision)
     return replace(plan, body=await _splice(services, body, unmarked))
 
 
@@ -203,15 +188,15 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
     with watch.stage("compress"):
         tokenizer, _ = encoding_for(request.model)
         await have_vocabulary(tokenizer)
-        texts = await services.offload(len(body), _texts, body, request, decision, tokenizer)
+        texts = await services.offload(len(body), texts_of, body, request, decision, tokenizer)
         left_s = services.deadline_s - watch.ms.get("queue", 0.0) / 1e3
         finished = await services.texts.finish(_scope(incoming, decision), conversation, texts, left_s)
     with watch.stage("splice"):
-        plan = _describe(plan, texts, finished, tokenizer)
+        plan = described(plan, texts, finished, tokenizer)
         is_applied = decision.mode == "on"
         edits = await services.offload(
             len(body),
-            lambda: _cuts(request.texts, finished) if is_applied else _unmark(body, request, decision),
+            lambda: cuts(request.texts, finished) if is_applied else unmark(body, request, decision),
         )
         asks = services.asks_usage(incoming.path, request.model)
         usage = asked.dialect.ask_usage(body, request) if asks else None
@@ -275,58 +260,3 @@ async def _pinned(
     tenant = asked.incoming.principal.tenant
     stored = await pins.decide(tenant, conversation, pin, subject=subject, is_continued=is_continued)
     return obey(Decision.from_bytes(stored), fresh)
-
-
-def _texts(body: bytes, request: ChatRequest, decision: Decision, tokenizer: str) -> list[Text]:
-    """The texts of the request, and what is asked for each role."""
-    asked: dict[str, CompressionParams | None] = {}
-    for role in {site.role for site in request.texts}:
-        covered = decision.mode != "off" and decision.params.covers(role)
-        asked[role] = decision.params.to_compression(tokenizer=tokenizer, role=role) if covered else None
-    return [Text(body[site.start : site.end], tokenizer, asked[site.role]) for site in request.texts]
-
-
-def _cuts(sites: Sequence[TextSite], finished: Sequence[Finished]) -> list[Edit]:
-    """The edits that put compressed texts in place."""
-    edits: list[Edit] = []
-    for site, result in zip(sites, finished, strict=True):
-        if result.rewritten is not None:
-            edits.append(Paste(site.start, site.end, result.rewritten))
-        elif result.kept is not None:
-            edits.append(Cut(site.start, site.end, result.kept))
-    return edits
-
-
-def _unmark(body: bytes, request: ChatRequest, decision: Decision) -> list[Edit]:
-    """The edits that take in-text marks out and change nothing else: marks go in every mode."""
-    edits: list[Edit] = []
-    for site in request.texts:
-        literal = body[site.start : site.end]
-        text = decode(literal) if decision.params.honours_marks(site.role) else None
-        if text and (marked := marks.read(text)).text != text:
-            edits.append(Cut(site.start, site.end, raw_spans(literal, marked.visible)))
-    return edits
-
-
-def _describe(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], tokenizer: str) -> Plan:
-    """The plan with counts, the reason when nothing was compressed, and what the caches gave."""
-    assert plan.request is not None
-    overhead = MESSAGE_TOKENS * (len(plan.request.messages) + 1)
-    covered = [result for text, result in zip(texts, finished, strict=True) if text.params is not None]
-    states = {result.cache for result in covered if result.cache is not None}
-    reasons = {result.skip for result in covered}
-    return replace(
-        plan,
-        tokenizer=tokenizer,
-        origin_tokens=overhead + sum(result.origin_tokens for result in finished),
-        compressed_tokens=overhead + sum(result.compressed_tokens for result in finished),
-        skip=plan.skip or _skip(reasons),
-        cache=None if not states else "partial" if len(states) > 1 else states.pop(),
-    )
-
-
-def _skip(reasons: set[str | None]) -> str | None:
-    """One reason for the request; None when any text was compressed."""
-    if None in reasons:
-        return None
-    return next((reason for reason in _TELLING if reason in reasons), "no_text")

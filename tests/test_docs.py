@@ -90,7 +90,7 @@ def skip_codes() -> set[str]:
     """Those the types name, and those written where a plan is made."""
     said = {
         code
-        for node in in_code("gateway/chat.py", "gateway/texts.py")
+        for node in in_code("gateway/chat.py", "gateway/treatment.py", "gateway/texts.py")
         if isinstance(node, ast.keyword) and node.arg == "skip"
         for code in strings(node.value)
     }
