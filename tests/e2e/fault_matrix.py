@@ -33,8 +33,8 @@ class AtUpstream:
     again: Answer | None = None
     """Where it differs: what is answered to the next request while the fault lasts."""
     is_over_with_done: bool = False
-    """OpenAI's client reads no further than `data: [DONE]`, and leaves before it could see the break; on record
-    the answer is whole."""
+    """OpenAI's client reads no further than `data: [DONE]`, and leaves before it could see the break; on
+    record the answer is whole."""
 
 
 UPSTREAM: dict[Cell, AtUpstream] = {
