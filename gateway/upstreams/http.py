@@ -118,7 +118,7 @@ class HttpUpstream:
         await self._take_turn()
         try:
             connection = (self._reuse() if may_reuse else None) or await self._open()
-        except BaseException:
+        except BaseException:  # a cancellation above all: it goes on, the turn is given back
             self._end_turn(None)
             raise
         return Exchange(
