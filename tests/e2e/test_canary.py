@@ -27,6 +27,7 @@ from tests.e2e.whole_gateway import (
     gateway,
     until,
 )
+from tests.left_behind import contents
 
 KEY = "sk-canary-7f3a9c"
 SECRET = "the canary sings at midnight in the cellar"
@@ -61,9 +62,7 @@ class Telling(HeldScorer):
 
 def written(folder: Path, log: io.StringIO) -> dict[str, str]:
     """All that is left behind, by where."""
-    files = {
-        str(file): file.read_bytes().decode("latin-1") for file in folder.iterdir() if file.suffix != ".yaml"
-    }
+    files = {name: raw.decode("latin-1") for name, raw in contents(folder).items()}
     assert any("ledger.db" in name for name in files)
     logging.getLogger().handlers[0].flush()
     assert '"event"' in log.getvalue()

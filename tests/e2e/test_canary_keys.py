@@ -42,6 +42,7 @@ from tests.e2e.whole_gateway import (
 )
 from tests.fakes import LengthScorer
 from tests.gateway.access.issued import issue
+from tests.left_behind import contents
 from tests.redis_server import RedisServer, redis_server
 
 __all__ = ["log"]
@@ -196,12 +197,8 @@ def is_ours(answer: httpx.Response) -> bool:
 
 def kept(folder: Path, log: io.StringIO, redis: RedisServer) -> dict[str, str]:
     """All that is left behind, by where."""
-    files = {
-        str(file): file.read_bytes().decode("latin-1")
-        for file in folder.iterdir()
-        if file.is_file() and file.suffix != ".yaml"
-    }
-    assert {"ledger.db", "keys.db"} <= {Path(name).name for name in files}
+    files = {name: raw.decode("latin-1") for name, raw in contents(folder).items()}
+    assert {"ledger.db", "keys.db"} <= files.keys()
     dump = {
         f"redis {name!r}": f"{name!r} {redis.ask('GET', name).decode('latin-1')}" for name in redis.stored()
     }

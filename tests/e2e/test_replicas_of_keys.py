@@ -19,6 +19,7 @@ from tests.e2e.conftest import serving
 from tests.e2e.openai_upstream import OpenAIUpstream
 from tests.e2e.scripted_upstream import PATIENCE_S
 from tests.e2e.whole_gateway import chat
+from tests.left_behind import contents
 from tests.postgres_server import PASSWORD, PostgresServer, postgres_server
 
 STATES = {"made": 200, "revoked": 401}
@@ -104,6 +105,6 @@ def test_a_key_counts_on_every_replica(store: tuple[str, PostgresServer | None],
             assert "search" in dump
             assert key.rpartition("-")[2] not in dump
     for name in ("a", "b"):
-        written = b"".join(file.read_bytes() for file in (tmp_path / name).iterdir())
+        written = b"".join(contents(tmp_path / name).values())
         assert PASSWORD.encode() not in written
         assert key.rpartition("-")[2].encode() not in written
