@@ -1,0 +1,12 @@
+"""`pith train`: the stages that make a scorer of one's own, in their order; each reads and writes JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.cli import LazyGroup
+
+STAGES: Mapping[str, str] = {}
+"""Stage to `module:attribute`, in the order they are run: a stage's imports are its own."""
+
+train = LazyGroup("train", STAGES, help_text="Make training data with a teacher, and train a scorer on it.")
