@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from compressor.scorers.frequency import score
 from compressor.scorers.frequency_types import find_types
-from compressor.train.frequency_samples import READABLE, Sample, read_graded
+from compressor.train.agreement import by_language, held_out
+from compressor.train.frequency_samples import READABLE, Sample
 from compressor.types import Bools, Words
 from compressor.words import Flag, split
 
@@ -124,32 +125,8 @@ def _count(tally: Tally, record: dict[str, object], words: Words, kept: Bools) -
         tally.placed += survives(words, kept, at, at + len(answers[0]))
 
 
-def auc(scores: NDArray[np.float64], labels: Bools) -> float:
-    """Chance that a labelled item scores above an unlabelled one, ties counting half."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n = int(labels.sum())
-    return float((ranks[labels].sum() - n * (n + 1) / 2) / (n * (len(labels) - n)))
-
-
-def unit_scores(sample: Sample, scores: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean score of the readable words of each unit, of all its words where none is readable."""
-    words = sample.words
-    found = np.zeros(len(sample.units))
-    for i, (start, end) in enumerate(sample.units):
-        first = int(np.searchsorted(words.ends, start, side="right"))
-        past = int(np.searchsorted(words.starts, end, side="left"))
-        is_readable = (words.flags[first:past] & READABLE) != 0
-        some = scores[first:past]
-        found[i] = some[is_readable].mean() if is_readable.any() else some.mean()
-    return found
-
-
-def agreement(samples: Sequence[Sample], scoring: Scoring) -> tuple[float, float]:
-    """AUC for being kept at the light and at the heavy level, over all units of the samples."""
-    scores = np.concatenate([unit_scores(sample, scoring(sample.words)) for sample in samples])
-    grades = np.concatenate([sample.grades for sample in samples])
-    return auc(scores, grades >= 1), auc(scores, grades >= 2)
+def _of_sample(scoring: Scoring) -> Callable[[Sample], NDArray[np.int64]]:
+    return lambda sample: scoring(sample.words)
 
 
 @click.command()
@@ -157,17 +134,12 @@ def agreement(samples: Sequence[Sample], scoring: Scoring) -> tuple[float, float
 def main(data: Path) -> None:
     """Print both tables for the folder DATA."""
     click.echo("Agreement with grades on documents not fitted to: AUC light / heavy")
-    by_language: dict[str, list[Sample]] = defaultdict(list)
-    for sample in read_graded(data / "distill" / "graded.jsonl.gz"):
-        if sample.is_held_out:
-            by_language[sample.language].append(sample)
-    for language, samples in by_language.items():
-        cells = (
-            f"{name} {light:.3f} / {heavy:.3f}"
-            for name, scoring in SCORINGS.items()
-            for light, heavy in [agreement(samples, scoring)]
-        )
-        click.echo(f"| {language} ({len(samples)} chunks) | {' | '.join(cells)} |")
+    samples = list(held_out(data / "distill" / "graded.jsonl.gz"))
+    agreements = {name: by_language(samples, _of_sample(scoring)) for name, scoring in SCORINGS.items()}
+    for language, first in agreements["frequency"].items():
+        of_language = ((name, found[language]) for name, found in agreements.items())
+        cells = (f"{name} {found.light:.3f} / {found.heavy:.3f}" for name, found in of_language)
+        click.echo(f"| {language} ({first.n_texts} chunks) | {' | '.join(cells)} |")
     click.echo("Answers that survive: anywhere / where they answer")
     tallies = answer_tallies(data / "qa_valid.jsonl.gz")
     columns = [(name, rate) for rate in RATES for name in SCORINGS]
