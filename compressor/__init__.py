@@ -11,10 +11,12 @@ from compressor.errors import (
     CompressorError,
     DeadlineExceeded,
     ModelError,
+    OutOfMemory,
     Overloaded,
     ParamsError,
     PatternError,
     ScorerDown,
+    ScorerLost,
     ScoringError,
 )
 from compressor.flow import ScoreRequest
@@ -32,6 +34,7 @@ __all__ = [
     "DeadlineExceeded",
     "Engine",
     "ModelError",
+    "OutOfMemory",
     "Overloaded",
     "ParamsError",
     "PatternError",
@@ -40,6 +43,7 @@ __all__ = [
     "ScoreRequest",
     "Scorer",
     "ScorerDown",
+    "ScorerLost",
     "Scores",
     "ScoringError",
     "SkipReason",

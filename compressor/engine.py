@@ -58,8 +58,8 @@ class _Call:
 class Engine:
     """A scorer and what feeds it; a `Compressor`. Starts with `async with` or its first use.
 
-    `max_batch_tokens` bounds a forward pass, `max_queue_tokens` what may wait for one; `threads` tokenize and
-    select.
+    `max_batch_tokens` bounds a forward pass, `max_queue_tokens` what may wait for one, `max_queue_age_s` for
+    how long before whoever comes with a deadline is refused; `threads` tokenize and select.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Engine:
         *,
         max_batch_tokens: int = 16_384,
         max_queue_tokens: int = 1_048_576,
+        max_queue_age_s: float = math.inf,
         threads: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,7 +79,7 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "pith-pool")
-        self._worker = Worker(scorer, Batcher(max_batch_tokens, max_queue_tokens), clock)
+        self._worker = Worker(scorer, Batcher(max_batch_tokens, max_queue_tokens, max_queue_age_s), clock)
         self._owners = itertools.count()
         self._background: set[asyncio.Task[Scores]] = set()
         self._trouble: str | None = None

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.batcher import Batch, Batcher, Job
-from compressor.errors import DeadlineExceeded, ScorerDown, ScoringError
+from compressor.errors import DeadlineExceeded, OutOfMemory, ScorerDown, ScorerLost, ScoringError
 from compressor.types import Chunk, Scorer
 
 Parts: TypeAlias = list[NDArray[np.float32]]
@@ -143,10 +143,9 @@ class Worker:
         began = self._clock()
         outcomes = self._forward(batch.jobs)
         took_s: float | None = self._clock() - began
-        if any(isinstance(outcome, ScoringError) for outcome in outcomes):
+        if _any(outcomes, ScoringError):
             took_s = None
-            if len(batch.jobs) > 1:  # one bad chunk must not fail its neighbours
-                outcomes = [outcome for job in batch.jobs for outcome in self._forward([job])]
+            outcomes = self._again(batch.jobs, outcomes)
         with self._wake:
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
@@ -154,10 +153,38 @@ class Worker:
                 self.trouble = shown(errors[-1]) if len(errors) == len(outcomes) else None
         self._answer(zip(batch.jobs, outcomes, strict=True))
 
+    def _again(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """What a failed pass comes to in smaller ones: neither a bad chunk nor too many fail the others."""
+        if len(jobs) == 1 or not _any(outcomes, ScoringError) or _any(outcomes, ScorerLost):
+            return outcomes
+        if _any(outcomes, OutOfMemory):
+            return self._in_parts(jobs)
+        return [outcome for job in jobs for outcome in self._forward([job])]
+
+    def _in_parts(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Pass by pass, each as large as memory is then thought to take."""
+        self._learn(jobs)
+        outcomes: list[Outcome] = []
+        while rest := jobs[len(outcomes) :]:
+            with self._wake:
+                some = self._batcher.fitting(rest, self._clock())
+            came = self._forward(some)
+            if len(some) > 1 and _any(came, OutOfMemory):
+                self._learn(some)
+            else:
+                outcomes += self._again(some, came)
+        return outcomes
+
+    def _learn(self, too_many: Sequence[Job]) -> None:
+        with self._wake:
+            self._batcher.too_large(too_many, self._clock())
+
     def _forward(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """One outcome a job: all scores, or for all the same error."""
         try:
             return _outcomes(self._scorer.forward([job.chunk for job in jobs]), len(jobs))
+        except ScoringError as error:  # the scorer's own words
+            return [error] * len(jobs)
         except Exception as error:  # noqa: BLE001 - the device thread outlives whatever a model raises
             failure = ScorerDown(f"{type(error).__name__} in the scorer: {error}")
             failure.__cause__ = error
@@ -193,6 +220,10 @@ def _outcomes(scores: Parts, n_jobs: int) -> Sequence[Outcome]:
     if len(scores) != n_jobs:
         return [ScorerDown(f"the scorer answered {len(scores)} of {n_jobs} chunks")] * n_jobs
     return [one if _are_scores(one) else ScorerDown(NO_SCORES) for one in scores]
+
+
+def _any(outcomes: Sequence[Outcome], kind: type[ScoringError]) -> bool:
+    return any(isinstance(outcome, kind) for outcome in outcomes)
 
 
 def _are_scores(answer: object) -> bool:

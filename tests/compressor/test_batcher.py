@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from compressor.batcher import Batch, Batcher, Job
 from compressor.errors import Overloaded
+from compressor.room import HOLD_S
 from compressor.types import Chunk
 
 
@@ -283,3 +284,63 @@ def test_cancelling_takes_late_jobs_too() -> None:
     assert sorted(ids(batcher.cancel(2))) == [1, 2]
     assert not batcher
     assert batcher.cancel(2) == []
+
+
+def test_a_batch_that_did_not_fit_is_halved_for_a_while() -> None:
+    batcher = Batcher(100, 10_000)
+    batcher.add(jobs([10] * 10), 0.0)
+    batch = batcher.next_batch(0.0)
+    assert list(batcher.fitting(batch.jobs, 0.0)) == batch.jobs
+    batcher.too_large(batch.jobs, 0.0)
+    assert batcher.batch_bound(1.0) == 50
+    assert ids(batcher.fitting(batch.jobs, 1.0)) == [0, 1, 2, 3, 4]
+    batcher.add(jobs([10] * 10, first=10), 1.0)
+    assert len(batcher.next_batch(1.0).jobs) == 5
+    assert batcher.batch_bound(HOLD_S) == 100
+
+
+def test_a_chunk_that_does_not_fit_is_still_handed_out() -> None:
+    batcher = Batcher(100, 10_000)
+    [long, empty] = jobs([80, 0])
+    batcher.too_large([long], 0.0)
+    assert list(batcher.fitting([long, empty], 0.0)) == [long]
+    assert list(batcher.fitting([empty], 0.0)) == [empty]
+
+
+def test_who_has_a_turn_is_not_behind() -> None:
+    batcher = Batcher(10, 10_000, max_age_s=2.0)
+    batcher.add(jobs([10] * 4), 0.0)
+    for now in (1.0, 2.0, 3.0):
+        batch = batcher.next_batch(now)
+        assert batcher.age_s(now + 0.5) == 0.5
+        batcher.finished(batch, 1.0)
+    batcher.finished(batcher.next_batch(4.0), 1.0)
+    assert batcher.age_s(100.0) == 0.0
+
+
+def test_an_old_queue_refuses_those_in_a_hurry() -> None:
+    batcher = Batcher(10, 10_000, max_age_s=2.0)
+    batcher.add(jobs([10]), 0.0)
+    stuck = batcher.next_batch(0.0)
+    batcher.add(jobs([10], owner=1, first=1), 1.0)
+    in_time = jobs([10], owner=2, first=2, deadline=100.0)
+    assert not batcher.add(in_time, 2.0).is_late
+    with pytest.raises(Overloaded, match=r"the oldest since 2\.500 s"):
+        batcher.add(jobs([10], owner=3, first=3, deadline=100.0), 2.5)
+    assert not batcher.add(jobs([10], owner=4, first=4), 2.5).is_late  # it has said that it can wait
+    assert batcher.add(jobs([10], owner=5, first=5, deadline=100.0, background=True), 2.5).is_late
+    batcher.finished(stuck, 2.5)
+    assert batcher.age_s(2.5) == 1.5  # those that wait
+
+
+def test_what_expires_does_not_make_the_rest_younger() -> None:
+    batcher = Batcher(10, 10_000)
+    batcher.add(jobs([10]), 0.0)
+    stuck = batcher.next_batch(0.0)
+    batcher.add([*jobs([10], owner=1, first=1, deadline=2.0), *jobs([10], owner=1, first=2)], 1.0)
+    batcher.finished(stuck, None)
+    batcher.add(jobs([10], owner=2, first=3), 2.5)
+    batch = batcher.next_batch(3.0)
+    assert (ids(batch.dropped), ids(batch.jobs)) == ([1], [3])  # the rest has joined again, behind
+    assert batcher.n_tokens == 20
+    assert batcher.age_s(3.0) == 2.0

@@ -226,6 +226,24 @@ async def test_overload_leaves_a_text_whole() -> None:
         assert len(values((await waiting)[0])) == 10
 
 
+async def test_a_hanging_device_refuses_newcomers_at_once_and_all_are_answered() -> None:
+    scorer, clock = GatedScorer(), SlowClock()
+    engine = Engine(scorer, max_queue_age_s=2.0, clock=clock)
+    async with engine:
+        first = asyncio.create_task(engine.score([asked("one")]))
+        await entered(scorer)
+        clock.now = 3.0
+        [refused] = await engine.score([asked("two")], deadline_s=1000.0)
+        assert isinstance(refused, Overloaded)
+        late: dict[int, Scores] = {}
+        [told] = await engine.score([asked("three")], deadline_s=1000.0, late=late.__setitem__)
+        assert isinstance(told, Overloaded)
+        scorer.gate.set()
+        assert values((await first)[0]) == expected("one")
+        await until(lambda: 0 in late)
+        assert values(late[0]) == expected("three")
+
+
 async def test_a_cancelled_call_takes_its_chunks_along() -> None:
     scorer = GatedScorer()
     async with engine_of(scorer) as engine:

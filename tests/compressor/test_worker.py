@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compressor.batcher import Batcher
-from compressor.errors import DeadlineExceeded, Overloaded, ScorerDown
+from compressor.errors import DeadlineExceeded, OutOfMemory, Overloaded, ScorerDown, ScorerLost
 from compressor.types import Chunk, Scorer
 from compressor.worker import Parts, Worker
 from tests.compressor.fake_scorers import FailingScorer, GatedScorer, LengthScorer
@@ -105,6 +105,91 @@ def test_a_scorer_that_forgets_a_chunk_has_failed() -> None:
     scorer.forgets = True
     with running(scorer) as worker, pytest.raises(ScorerDown, match="the scorer answered 0 of 1 chunks"):
         worker.submit([chunk(1)], owner=0).future.result(LONG_S)
+
+
+class Small(LengthScorer):
+    """Its memory takes `n_chunks` at once."""
+
+    def __init__(self, n_chunks: int) -> None:
+        super().__init__()
+        self.n_chunks = n_chunks
+
+    def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+        if len(batch) > self.n_chunks:
+            self.batches.append(-len(batch))
+            raise OutOfMemory(f"{len(batch)} chunks")
+        return super().forward(batch)
+
+
+@pytest.mark.parametrize(
+    ("n_chunks", "batches"),
+    [
+        (5, [-10, 5, 5]),
+        (3, [-10, -5, 2, 2, 2, 2, 2]),
+        (1, [-10, -5, -2, *[1] * 10]),
+    ],
+)
+def test_what_does_not_fit_is_halved_and_the_bound_is_kept(n_chunks: int, batches: list[int]) -> None:
+    scorer, clock = Small(n_chunks), Clock()
+    worker = Worker(scorer, Batcher(100, 1000), clock)
+    texts = [worker.submit([chunk(*[at] * 10)], owner=at).future for at in range(10)]
+    worker.start()
+    assert [values(text) for text in texts] == [[[at] * 10] for at in range(10)]
+    assert scorer.batches == batches
+    assert worker.trouble is None
+    futures = [worker.submit([chunk(*[1] * 10)] * 5, owner=1).future for _ in range(2)]
+    assert all(len(values(future)) == 5 for future in futures)
+    assert min(scorer.batches[len(batches) :]) > 0  # learned
+    worker.stop(LONG_S)
+
+
+def test_a_chunk_that_never_fits_fails_alone() -> None:
+    scorer = Small(0)
+    with running(scorer) as worker:
+        futures = [worker.submit([chunk(1)], owner=at).future for at in range(3)]
+        for future in futures:
+            with pytest.raises(OutOfMemory):
+                future.result(LONG_S)
+        assert worker.trouble is not None
+        scorer.n_chunks = 1
+        assert values(worker.submit([chunk(2)], owner=0).future) == [[2]]
+
+
+def test_a_bad_chunk_in_a_batch_that_is_halved_fails_alone() -> None:
+    class Both(Small):
+        def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+            if len(batch) <= self.n_chunks and any(13 in np.asarray(chunk.payload) for chunk in batch):
+                raise RuntimeError("device says no")
+            return super().forward(batch)
+
+    worker = Worker(Both(2), Batcher(100, 1000), Clock())
+    texts = [worker.submit([chunk(at, at)], owner=at).future for at in range(10, 18)]
+    worker.start()
+    for at, text in enumerate(texts, start=10):
+        if at == 13:
+            with pytest.raises(ScorerDown, match="RuntimeError"):
+                text.result(LONG_S)
+        else:
+            assert values(text) == [[at, at]]
+    worker.stop(LONG_S)
+
+
+def test_a_lost_scorer_is_not_asked_again_for_a_batch() -> None:
+    class Lost(LengthScorer):
+        def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+            self.batches.append(len(batch))
+            raise ScorerLost("the scorer's process has ended")
+
+    scorer = Lost()
+    worker = Worker(scorer, Batcher(100, 1000), Clock())
+    texts = [worker.submit([chunk(at)], owner=at).future for at in range(4)]
+    worker.start()
+    for text in texts:
+        with pytest.raises(ScorerLost, match="has ended"):
+            text.result(LONG_S)
+    assert scorer.batches == [4]
+    assert worker.trouble == "the scorer's process has ended"
+    worker.stop(LONG_S)
 
 
 NAN = np.array([np.nan], np.float32)
