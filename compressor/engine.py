@@ -1,5 +1,5 @@
 """The local engine: texts → chunks (thread pool) → batcher → device thread → word scores (pool), and `flow`
-around it.
+around it. Of several devices each has a batcher and a thread of its own.
 
 Law 7: whoever waits is answered, by a result, an error or the deadline, and an answer never waits for the
 device. Scores depend on the text alone, so what the batcher does shows in nothing but time. The event loop
@@ -27,8 +27,9 @@ from compressor.compat_flow import compat_flow, vocabulary_of
 from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerDown, ScoringError
 from compressor.flow import ScoreRequest, advance, flow, whole
 from compressor.params import CompressionParams
+from compressor.replicas import Replicas, by_device
 from compressor.types import SCORE_ONE, Chunk, Compressed, Scorer, Scores, SkipReason, Words
-from compressor.worker import NO_SCORES, Parts, Submission, Worker, shown
+from compressor.worker import NO_SCORES, Parts, Submission, Vitals, Worker, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,7 +80,13 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "pith-pool")
-        self._worker = Worker(scorer, Batcher(max_batch_tokens, max_queue_tokens, max_queue_age_s), clock)
+        self._devices = Replicas(
+            {
+                name: Worker(replica, Batcher(max_batch_tokens, max_queue_tokens, max_queue_age_s), clock)
+                for name, replica in by_device(scorer).items()
+            },
+            clock,
+        )
         self._owners = itertools.count()
         self._background: set[asyncio.Task[Scores]] = set()
         self._trouble: str | None = None
@@ -92,8 +99,12 @@ class Engine:
 
     @property
     def degraded(self) -> str | None:
-        """Why texts are left whole; None while all is well."""
-        return self._worker.trouble or self._trouble
+        """Why texts are left whole, or which devices are down; None while all is well."""
+        return self._devices.trouble or self._trouble
+
+    def vitals(self) -> dict[str, Vitals]:
+        """How each device is, by its name."""
+        return self._devices.vitals()
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -110,15 +121,15 @@ class Engine:
         await self.aclose()
 
     async def start(self) -> None:
-        """Start the device thread."""
-        self._worker.start()
+        """Start the device threads."""
+        self._devices.start()
 
     async def aclose(self) -> None:
         """Answer whoever still waits with ScorerDown and end the threads."""
         for task in self._background:
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        await asyncio.to_thread(self._worker.stop, _CLOSING_S)
+        await asyncio.to_thread(self._devices.stop, _CLOSING_S)
 
     async def compress(
         self,
@@ -178,7 +189,7 @@ class Engine:
         return outcome
 
     def _call(self, deadline_s: float | None, *, is_background: bool) -> _Call:
-        self._worker.start()
+        self._devices.start()
         deadline = math.inf if deadline_s is None else self._clock() + deadline_s
         gate = asyncio.Semaphore(self._threads)
         return _Call(next(self._owners), deadline_s, deadline, is_background, gate)
@@ -208,7 +219,7 @@ class Engine:
         for task in tasks:
             task.cancel()
         call.is_abandoned = True
-        self._worker.drop(call.owner)
+        self._devices.drop(call.owner)
 
     def _leave_running(self, task: asyncio.Task[Scores], tell: Tell) -> None:
         """Hand the task's scores to `tell` when they come."""
@@ -241,7 +252,7 @@ class Engine:
         return step
 
     async def _score_rows(self, chunks: Sequence[Chunk], call: _Call) -> Parts:
-        submission = self._worker.submit(
+        submission = self._devices.submit(
             chunks, owner=call.owner, deadline=call.deadline, is_background=call.is_background
         )
         return await asyncio.wrap_future(submission.future)
@@ -257,11 +268,11 @@ class Engine:
     def _encode(self, request: ScoreRequest, call: _Call) -> tuple[list[Chunk], Submission]:
         """In the pool: queued from there, the device need not wait for the event loop."""
         chunks = self._scorer.encode(request.text, request.words)
-        submission = self._worker.submit(
+        submission = self._devices.submit(
             chunks, owner=call.owner, deadline=call.deadline, is_background=call.is_background
         )
         if call.is_abandoned:  # meanwhile; whoever looks second, here or in `_abandon`, takes the chunks out
-            self._worker.drop(call.owner)
+            self._devices.drop(call.owner)
         return chunks, submission
 
     async def _merge(

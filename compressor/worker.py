@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,32 @@ Parts: TypeAlias = list[NDArray[np.float32]]
 Outcome: TypeAlias = NDArray[np.float32] | ScoringError
 
 NO_SCORES = "the scorer answered what are no scores"
+
+
+@runtime_checkable
+class SelfReporting(Protocol):
+    """A scorer that knows by itself whether it can be asked."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot; None while it can."""
+
+    @property
+    def n_restarts(self) -> int:
+        """How often it was started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How a device is."""
+
+    n_tokens: int
+    """Queued and running."""
+    age_s: float
+    """For how long somebody has waited for a turn, or the device has been at its batch."""
+    batch_bound: int
+    """Most tokens of a batch that memory is thought to take."""
+    n_restarts: int
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +102,7 @@ class Worker:
 
     def __init__(self, scorer: Scorer, batcher: Batcher, clock: Callable[[], float]) -> None:
         self._scorer = scorer
+        self._reports = scorer if isinstance(scorer, SelfReporting) else None
         self._batcher = batcher
         self._clock = clock
         self._wake = threading.Condition()
@@ -83,8 +110,32 @@ class Worker:
         self._ids = itertools.count()
         self._end: str | None = None
         self._thread = threading.Thread(target=self._run, name="pith-device", daemon=True)
-        self.trouble: str | None = None
-        """Why nothing is being scored: the last batch failed in every part, or the thread has ended."""
+        self._trouble: str | None = None
+        """The last batch failed in every part, or the thread has ended."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is being scored."""
+        return (self._reports and self._reports.trouble) or self._trouble
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no use in trying: the scorer says so, or the thread has ended."""
+        return self._end is not None or bool(self._reports and self._reports.trouble)
+
+    @property
+    def n_tokens(self) -> int:
+        """Queued and running."""
+        return self._batcher.n_tokens
+
+    def vitals(self) -> Vitals:
+        """How the device is."""
+        n_restarts = self._reports.n_restarts if self._reports else 0
+        with self._wake:
+            now = self._clock()
+            return Vitals(
+                self._batcher.n_tokens, self._batcher.age_s(now), self._batcher.batch_bound(now), n_restarts
+            )
 
     def start(self) -> None:
         """Start the thread, unless it runs already or was stopped."""
@@ -94,9 +145,13 @@ class Worker:
 
     def stop(self, timeout_s: float) -> None:
         """Answer everybody now and end the thread; waits that long for a forward pass that is under way."""
-        self._close("the engine was closed")
+        self.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def close(self) -> None:
+        """Answer everybody now and take no more."""
+        self._close("the engine was closed")
 
     def submit(
         self, chunks: Sequence[Chunk], *, owner: int, deadline: float = math.inf, is_background: bool = False
@@ -149,8 +204,8 @@ class Worker:
         with self._wake:
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
-            if self._end is None:
-                self.trouble = shown(errors[-1]) if len(errors) == len(outcomes) else None
+            if self._end is None and not (self._reports and _any(outcomes, ScorerLost)):
+                self._trouble = shown(errors[-1]) if len(errors) == len(outcomes) else None
         self._answer(zip(batch.jobs, outcomes, strict=True))
 
     def _again(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -205,7 +260,7 @@ class Worker:
         with self._wake:
             if self._end is not None:
                 return
-            self._end = self.trouble = reason
+            self._end = self._trouble = reason
             self._batcher.drain()
             waiters = {id(waiter): waiter for waiter, _ in self._waiting.values()}.values()
             self._waiting.clear()

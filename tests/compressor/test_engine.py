@@ -26,6 +26,7 @@ from compressor.errors import (
 )
 from compressor.flow import ScoreRequest
 from compressor.params import CompressionParams, Protect
+from compressor.replicas import ONLY
 from compressor.types import SCORE_ONE, Chunk, Compressor, Scorer, Scores, Words
 from compressor.words import split
 from tests.compressor.fake_scorers import FailingScorer, GatedScorer, LengthScorer
@@ -100,7 +101,7 @@ async def test_texts_of_many_calls_share_batches() -> None:
         first = asyncio.create_task(engine.score([asked("one")]))
         await entered(scorer)
         others = [asyncio.create_task(engine.score([asked(f"word{at}")])) for at in range(10)]
-        await until(lambda: len(engine._worker._waiting) == 11)
+        await until(lambda: len(engine._devices.workers[ONLY]._waiting) == 11)
         scorer.gate.set()
         await asyncio.gather(first, *others)
     assert scorer.batches == [1, 10]
@@ -218,7 +219,7 @@ async def test_overload_leaves_a_text_whole() -> None:
         busy = asyncio.create_task(engine.score([asked("busy")]))
         await entered(scorer)
         waiting = asyncio.create_task(engine.score([asked("1 2 3 4 5 6 7 8 9 10")]))
-        await until(lambda: len(engine._worker._waiting) == 2)
+        await until(lambda: len(engine._devices.workers[ONLY]._waiting) == 2)
         [left] = await engine.compress([TEXT], PARAMS)
         assert (left.text, left.skip) == (TEXT, "overloaded")
         scorer.gate.set()
@@ -253,12 +254,12 @@ async def test_a_cancelled_call_takes_its_chunks_along() -> None:
             asyncio.create_task(engine.score([asked(TEXT * 3)], late=lambda at, scores: None)),
             asyncio.create_task(engine.compress([TEXT * 2, TEXT], PARAMS)),
         ]
-        await until(lambda: len(engine._worker._waiting) > 4)
+        await until(lambda: len(engine._devices.workers[ONLY]._waiting) > 4)
         for call in calls:
             call.cancel()
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(result) for result in results] == [asyncio.CancelledError] * 2
-        assert len(engine._worker._waiting) == 1
+        assert len(engine._devices.workers[ONLY]._waiting) == 1
         scorer.gate.set()
         assert values((await busy)[0]) == expected("busy")
     assert scorer.batches == [1]
@@ -288,7 +289,7 @@ async def test_a_call_cancelled_while_it_is_encoded_leaves_nothing_behind() -> N
         scorer.gate.set()
         [outcome] = await engine.score([asked("next")])
         assert values(outcome) == expected("next")
-        assert not engine._worker._waiting
+        assert not engine._devices.workers[ONLY]._waiting
 
 
 class RecordingEncoder(SlowEncoder):
