@@ -1,4 +1,4 @@
-"""`pith train`: the stages that make a scorer of one's own, in their order; each reads and writes JSON lines."""
+"""`pith train`: the stages that make a scorer of one's own, in order; each reads and writes JSON lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from gateway.cli import LazyGroup
 
-STAGES: Mapping[str, str] = {}
+STAGES: Mapping[str, str] = {
+    "annotate": "gateway.cli.train_annotate:annotate",
+    "filter": "gateway.cli.train_filter:filter_records",
+}
 """Stage to `module:attribute`, in the order they are run: a stage's imports are its own."""
 
 train = LazyGroup("train", STAGES, help_text="Make training data with a teacher, and train a scorer on it.")
