@@ -9,6 +9,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
+from bisect import bisect_left
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -38,6 +42,11 @@ def encoding_for(model: str | None) -> tuple[str, bool]:
     return (found, True) if found in _AVAILABLE else (DEFAULT_ENCODING, False)
 
 
+BESIDE_CHARACTERS = 16_384
+"""Of so many, half are encoded on another thread: 1 ms each."""
+_SEPARATOR: Final = "<|endoftext|>"
+"""A token of its own in every encoding, between texts that are encoded at one go."""
+
 SAMPLE_CHARACTERS = 1000
 """Of each of the two places an estimate looks at: some 0.1 ms in all."""
 
@@ -57,6 +66,33 @@ class TokenCounter:
     def count(self, text: str) -> int:
         """Tokens in `text`."""
         return len(self.encode(text))
+
+    def count_all(self, texts: Sequence[str]) -> list[int]:
+        """Tokens in each text."""
+        return [len(tokens) for tokens in self.encode_all(texts)]
+
+    def encode_all(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text. Many at one go let the interpreter lock go once, and for longer."""
+        n_characters = sum(map(len, texts))
+        half = _half(texts) if n_characters >= BESIDE_CHARACTERS else 0
+        if not half:
+            return self._encode_joined(texts)
+        beside = _beside.submit(self._encode_joined, texts[:half])
+        rest = self._encode_joined(texts[half:])
+        first = self._encode_joined(texts[:half]) if beside.cancel() else beside.result()
+        return [*first, *rest]
+
+    def _encode_joined(self, texts: Sequence[str]) -> list[Tokens]:
+        try:
+            joined = self._encoding.encode_to_numpy(
+                _SEPARATOR.join(texts), allowed_special={_SEPARATOR}, disallowed_special=()
+            )
+        except (UnicodeEncodeError, ValueError):  # one of them is special
+            return list(map(self.encode, texts))
+        cuts = (joined == self._encoding.eot_token).nonzero()[0].tolist()
+        if len(cuts) != len(texts) - 1:  # one of them spells the separator
+            return list(map(self.encode, texts))
+        return [joined[start + 1 : end] for start, end in zip([-1, *cuts], [*cuts, None], strict=True)]
 
     def count_strictly(self, text: str) -> int:
         """As tiktoken counts unless told otherwise. Raises ValueError for "<|endoftext|>" and its like."""
@@ -92,6 +128,12 @@ class TokenCounter:
             return np.concatenate([self.encode(piece) for piece in pieces])
 
 
+def _half(texts: Sequence[str]) -> int:
+    """How many of the texts have about half of the characters."""
+    upto = list(accumulate(map(len, texts)))
+    return bisect_left(upto, upto[-1] / 2)
+
+
 def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:
     """Where character offsets lie in the text's UTF-8 bytes."""
     if not codes.size or int(codes.max()) < 0x80:
@@ -100,6 +142,8 @@ def _byte_offsets(codes: Codes, offsets: Ints) -> NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(lengths)))[offsets]
 
 
+_beside: Final = ThreadPoolExecutor(1, "pith-tokens")
+"""Its thread starts when it is first wanted."""
 _counters: Final[dict[str, TokenCounter]] = {}
 _loading: Final = threading.Lock()
 

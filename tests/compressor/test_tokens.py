@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import tiktoken
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from compressor.tokens import counter, encoding_for
+from compressor.tokens import BESIDE_CHARACTERS, counter, encoding_for
 from compressor.words import split
 from tests.compressor.texts import texts
 
@@ -46,6 +47,19 @@ def test_weights_add_up_to_the_count(encoding: str, text: str) -> None:
     assert weights.sum() <= count
     if text.strip() == text and len(words):
         assert weights.sum() == count
+
+
+@pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base", "p50k_base", "o200k_harmony"])
+@example(many=["a <|endoft", "ext|> b", "<|endoftext|>", ""])
+@example(many=["half a \ud83d", "\ude00 character"])
+@example(many=["word " * (BESIDE_CHARACTERS // 5), "tail", " " * BESIDE_CHARACTERS, ""])
+@given(many=st.lists(st.one_of(texts, st.sampled_from(["<|endoftext|>", "<|end", "oftext|>", "\ud800"]))))
+def test_texts_encoded_at_one_go_are_encoded_one_by_one(encoding: str, many: list[str]) -> None:
+    target = counter(encoding)
+    assert [tokens.tolist() for tokens in target.encode_all(many)] == [
+        target.encode(text).tolist() for text in many
+    ]
+    assert target.count_all(many) == list(map(target.count, many))
 
 
 def test_a_word_costs_the_tokens_that_end_inside_it() -> None:
