@@ -22,7 +22,7 @@ from compressor.spans import protected_mask
 from compressor.tokens import Tokens, counter
 from compressor.types import Bools, Compressed, Ints, SkipReason, Span, Words
 
-ENGINE_EPOCH = "1"
+ENGINE_EPOCH = "2"
 """Names the byte behaviour of words, keep, select and render: raised when golden bytes change, only then.
 
 Said by /pith/readyz, so that replicas can be told apart during a roll-out.

@@ -1,6 +1,6 @@
 """The recipe for one text, as a generator without I/O: yields what it needs scored, is sent the scores.
 
-    analyse → (scores) → choose → render → count, once or twice more if that is off the plan → verify
+    analyse → (scores) → choose → render → count, up to thrice more if that is off the plan → verify
 
 Everything here is a pure function of the text and the parameters: the same text gives the same bytes on any
 replica and at any turn of a conversation (laws 3 and 4).
@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from compressor import marks, render, verify
 from compressor.analysis import Analysis, Outcome, analyse, left_whole
-from compressor.choice import Choice, choose, corrected
+from compressor.choice import Choice, Tried, choose, correction, goal
 from compressor.params import CompressionParams
 from compressor.tokens import counter
 from compressor.types import Compressed, Scores, SkipReason, Spans, Words
 
-MAX_CORRECTIONS = 2
+MAX_CORRECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,20 +38,38 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
-def flow(text: str, params: CompressionParams, known: Outcome | None = None) -> Flow:
-    """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words.
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """What is known of a text before any score."""
 
-    `known` is what `analyse` found for text and parameters, if that was recorded; not for texts with marks.
-    """
-    if known is not None:
-        return (yield from _from_analysis(known, params))
-    marked = marks.read(text) if params.marks else None
-    if marked is None:
-        return (yield from _from_analysis(analyse(text, params), params))
-    inner = yield from _from_analysis(analyse(marked.text, params, marked.regions), params)
-    return Compressed(
-        inner.text, inner.origin_tokens, inner.compressed_tokens, marked.original(inner.kept), inner.skip
-    )
+    outcome: Outcome
+    marked: marks.Marked | None = None
+    """The text with its marks taken out, which is what was analysed."""
+
+    def result(self, inner: Compressed) -> Compressed:
+        """The text's result, from that of what was analysed."""
+        if self.marked is None:
+            return inner
+        kept = self.marked.original(inner.kept)
+        return Compressed(inner.text, inner.origin_tokens, inner.compressed_tokens, kept, inner.skip)
+
+
+def begin(text: str, params: CompressionParams) -> Begun:
+    """All that needs no scores."""
+    if not params.marks:
+        return Begun(analyse(text, params))
+    marked = marks.read(text)
+    return Begun(analyse(marked.text, params, marked.regions), marked)
+
+
+def flow(text: str, params: CompressionParams) -> Flow:
+    """Compress `text`; yields at most one ScoreRequest and is sent the scores of its words."""
+    begun = begin(text, params)
+    if isinstance(begun.outcome, Compressed):
+        return begun.result(begun.outcome)
+    scores = yield ScoreRequest(begun.outcome.text, begun.outcome.words)
+    [inner] = finish_all([begun.outcome], [scores], params)
+    return begun.result(inner)
 
 
 def advance(steps: Generator[Q, A, R], answer: A | None) -> Q | R:
@@ -72,50 +90,3 @@ def whole(text: str, params: CompressionParams, skip: SkipReason, *, in_haste: b
         tokens = count(marked.text)
         return Compressed(marked.text, tokens, tokens, marked.visible, skip)
     return left_whole(text, count(text), skip)
-
-
-def _from_analysis(analysis: Outcome, params: CompressionParams) -> Flow:
-    if isinstance(analysis, Compressed):
-        return analysis
-    scores = yield ScoreRequest(analysis.text, analysis.words)
-    return finish(analysis, scores, params)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Settled:
-    """A choice and what it came to."""
-
-    choice: Choice
-    spans: Spans
-    text: str
-    tokens: int
-
-
-def settle(analysis: Analysis, scores: Scores, params: CompressionParams) -> Settled:
-    """The choice that costs what the parameters ask for, as near as `MAX_CORRECTIONS` more tries come."""
-    settled = _try(analysis, scores, params)
-    planned_tokens = settled.choice.planned_tokens
-    for _ in range(MAX_CORRECTIONS):
-        better = corrected(analysis, params, settled.tokens - planned_tokens)
-        if better is None:
-            break
-        params, settled = better, _try(analysis, scores, better)
-    return settled
-
-
-def _try(analysis: Analysis, scores: Scores, params: CompressionParams) -> Settled:
-    choice = choose(analysis, scores, params)
-    spans = render.kept_spans(analysis.words, choice.kept)
-    text = render.slice_text(analysis.text, spans)
-    return Settled(choice, spans, text, counter(params.tokenizer).count(text))
-
-
-def finish(analysis: Analysis, scores: Scores, params: CompressionParams) -> Compressed:
-    """Scores to the result."""
-    settled = settle(analysis, scores, params)
-    promised = settled.choice.promised
-    if verify.broken_promise(analysis.words, settled.spans, analysis.protected_spans, promised):
-        return left_whole(analysis.text, analysis.origin_tokens, "verify_failed")
-    if settled.tokens >= analysis.origin_tokens:
-        return left_whole(analysis.text, analysis.origin_tokens, "no_gain")
-    return Compressed(settled.text, analysis.origin_tokens, settled.tokens, settled.spans)

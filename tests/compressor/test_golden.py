@@ -18,7 +18,7 @@ from compressor.types import Compressed
 from gateway.demo.conversation import text
 from tests.fakes import LengthScorer
 
-EPOCH = "1"
+EPOCH = "2"
 CASES = {
     "half": CompressionParams(rate=0.5),
     "default": CompressionParams(rate=0.6, protect=Protect(head_tokens=64, tail_tokens=128)),
@@ -29,7 +29,7 @@ CASES = {
 GOLDEN = {
     "meeting": "09d6fa8c7c5c84f7",
     "document": "4dafc7b431041bd0",
-    "tool_result": "e68840ad533bc5d4",
+    "tool_result": "6038a093f02b9dae",
     "meeting_ko": "2399ded6e221f607",
 }
 
