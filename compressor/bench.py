@@ -13,8 +13,9 @@ from typing import ParamSpec, TypeVar
 
 from compressor import keep, render, verify
 from compressor.analysis import Analysis
-from compressor.choice import choose, corrected
-from compressor.flow import MAX_CORRECTIONS, ScoreRequest, advance, flow
+from compressor.finish import Settled, part, settling
+from compressor.flow import ScoreRequest, advance, flow
+from compressor.joint import mend
 from compressor.layout import Layout
 from compressor.params import CompressionParams
 from compressor.segments import is_structured, segments
@@ -78,21 +79,18 @@ def _score(text: str, words: Words, scorer: Scorer, laps: Laps) -> Scores:
 
 
 def _finish(analysis: Analysis, scores: Scores, params: CompressionParams, laps: Laps) -> Spans:
-    """As `flow.settle`, stage by stage."""
-    planned_tokens = None
-    for _ in range(1 + MAX_CORRECTIONS):
-        choice = laps.time("select", choose, analysis, scores, params)
-        spans = laps.time("render", render.kept_spans, analysis.words, choice.kept)
-        compressed = laps.time("render", render.slice_text, analysis.text, spans)
+    """As `finish.settle_all`, stage by stage."""
+    steps = settling(analysis, scores, params)
+    step = laps.time("select", advance, steps, None)
+    while not isinstance(step, Settled):
+        [mended] = laps.time("seams", mend, [part(analysis, step)])
+        compressed = laps.time("render", render.slice_text, analysis.text, mended.spans)
         tokens = laps.time("count", counter(params.tokenizer).count, compressed)
-        planned_tokens = choice.planned_tokens if planned_tokens is None else planned_tokens
-        better = corrected(analysis, params, tokens - planned_tokens)
-        if better is None:
-            break
-        params = better
-    promised = choice.promised
-    laps.time("verify", verify.broken_promise, analysis.words, spans, analysis.protected_spans, promised)
-    return spans
+        outcome = Settled(step, mended.kept, mended.spans, compressed, tokens)
+        step = laps.time("select", advance, steps, outcome)
+    promised = step.choice.promised
+    laps.time("verify", verify.broken_promise, analysis.words, step.spans, analysis.protected_spans, promised)
+    return step.spans
 
 
 def _run(text: str, params: CompressionParams, scores: Scores) -> Compressed:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor import seams, select
+from compressor import marks, seams, select
 from compressor.analysis import Analysis
 from compressor.params import CompressionParams
 from compressor.types import Bools, Scores
@@ -108,13 +108,12 @@ def _by_region(
     correction_tokens: int,
 ) -> Bools:
     """Regions with a rate of their own at that, the rest as the parameters say."""
-    words = analysis.words
-    rest = np.ones(len(words), np.bool_)
+    rest = np.ones(len(analysis.words), np.bool_)
     kept = analysis.forced | analysis.protected
-    for region in analysis.regions:
-        if region.rate is not None:
-            inside = (words.starts < region.end) & (words.ends > region.start)
-            rest &= ~inside
-            kept |= select.by_rate(candidates.within(inside), region.rate) & inside
+    for first, past, own_rate in marks.stretches(analysis.words, analysis.regions):
+        if own_rate is not None:
+            inside = slice(first, past)
+            rest[inside] = False
+            kept[inside] |= select.by_rate(candidates.part(inside), own_rate)
     kept |= select.select(candidates.within(rest), params, rate, correction_tokens) & rest
     return kept

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 
 from compressor import marks
 from compressor.analysis import Analysis, analyse
-from compressor.flow import ScoreRequest, finish, settle
+from compressor.finish import finish_all, settle_all
+from compressor.flow import ScoreRequest
 from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Compressed, Scores
 
@@ -42,17 +43,22 @@ def explain(text: str, params: CompressionParams) -> Generator[ScoreRequest, Sco
     if isinstance(analysis, Compressed):
         return Explained(visible, analysis, ())
     scores = yield ScoreRequest(visible, analysis.words)
-    result = finish(analysis, scores, params)
+    [result] = finish_all([analysis], [scores], params)
     return Explained(visible, result, _fates(analysis, scores, params))
 
 
 def _fates(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[WordFate, ...]:
-    choice = settle(analysis, scores, params).choice
+    [settled] = settle_all([analysis], [scores], params)
     rows = zip(
         analysis.words.starts.tolist(),
         analysis.words.ends.tolist(),
         (scores / SCORE_ONE).tolist(),
-        zip(analysis.protected.tolist(), choice.promised.tolist(), choice.kept.tolist(), strict=True),
+        zip(
+            analysis.protected.tolist(),
+            settled.choice.promised.tolist(),
+            settled.kept.tolist(),
+            strict=True,
+        ),
         strict=True,
     )
     return tuple(WordFate(start, end, round(score, 4), _fate(*why)) for start, end, score, why in rows)

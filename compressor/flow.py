@@ -1,6 +1,6 @@
 """The recipe for one text, as a generator without I/O: yields what it needs scored, is sent the scores.
 
-    analyse → (scores) → choose → render → count, up to thrice more if that is off the plan → verify
+    analyse → (scores) → finish (`compressor.finish`)
 
 Everything here is a pure function of the text and the parameters: the same text gives the same bytes on any
 replica and at any turn of a conversation (laws 3 and 4).
@@ -12,14 +12,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from compressor import marks, render, verify
-from compressor.analysis import Analysis, Outcome, analyse, left_whole
-from compressor.choice import Choice, Tried, choose, correction, goal
+from compressor import marks
+from compressor.analysis import Outcome, analyse, left_whole
+from compressor.finish import finish_all
 from compressor.params import CompressionParams
 from compressor.tokens import counter
-from compressor.types import Compressed, Scores, SkipReason, Spans, Words
-
-MAX_CORRECTIONS = 3
+from compressor.types import Compressed, Scores, SkipReason, Words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,8 +21,11 @@ _EITHER = CharSet("\"'*“”«»")
 """Open where a gap is before them and none behind."""
 
 
-def kept_spans(words: Words, kept: Bools) -> Spans:
-    """Spans of the text, shape [k, 2], ordered, disjoint and not touching, that make the compressed text."""
+def kept_spans(words: Words, kept: Bools, ends: Positions | None = None) -> Spans:
+    """Spans of the text, shape [k, 2], ordered, disjoint and not touching, that make the compressed text.
+
+    `ends` are words before which one of several texts ends (`compressor.joint`).
+    """
     n = len(words.codes)
     first, past = runs(kept)  # inside a run of words kept together, every gap stays
     if not len(first):
@@ -30,7 +33,10 @@ def kept_spans(words: Words, kept: Bools) -> Spans:
     last = past - 1
     previous = np.empty_like(last)
     previous[0], previous[1:] = -1, last[:-1]
-    gap_words = _gap_owner(words, first, previous)
+    gap_words = _gap_owner(words, first, previous, ends)
+    if ends is not None:
+        at_end = first.searchsorted(ends[~kept[ends - 1]])
+        gap_words[at_end] = first[at_end]
     gap_starts = words.ends[gap_words - 1]
     gap_starts[gap_words == 0] = 0
     pieces = np.empty((2 * len(first) + 1, 2), np.int32)
@@ -43,7 +49,7 @@ def kept_spans(words: Words, kept: Bools) -> Spans:
     return merged(pieces)
 
 
-def _gap_owner(words: Words, first: Positions, previous: Positions) -> Positions:
+def _gap_owner(words: Words, first: Positions, previous: Positions, ends: Positions | None) -> Positions:
     """For each word `first` kept after dropped ones, the word whose gap goes before it, or -1 for none.
 
     `previous` is the word kept before it, -1 at the start of the text.
@@ -52,6 +58,8 @@ def _gap_owner(words: Words, first: Positions, previous: Positions) -> Positions
     gaps = has_gap.nonzero()[0]
     next_gap = np.append(gaps, len(words))[_gaps_upto(has_gap)[previous]]
     is_glued = np.append(~has_gap[1:], False)  # is the next word written onto it?
+    if ends is not None:
+        is_glued[ends - 1] = False
     before, is_punct = words.flags[previous], words.is_punct[first]
     opens = is_glued[first] & _OPENING.has(words.first_codes[first])
     takes_gap = (next_gap <= first) & (~is_punct | opens)

@@ -59,12 +59,12 @@ def drop_consecutive(words: Words, kept: Bools, protected: Bools, literals: Sequ
     return result
 
 
-def keep_separators(words: Words, kept: Bools, layout: Layout) -> Bools:
+def keep_separators(words: Words, kept: Bools, layout: Layout, ends: Positions | None = None) -> Bools:
     """Also keep what stands between two kept words that would otherwise grow together.
 
     A dropped newline between them stays where no blank could part them; and where letters or digits on both
     sides would meet ("3至5", "使用Python编写Java"), the word just before the second stays, and if that closes
-    a pair, what opens it.
+    a pair, what opens it. `ends` are words before which one of several texts ends: each is by itself.
     """
     first, past = runs(kept)
     left, right = past[:-1] - 1, first[1:]  # what is dropped stands between
@@ -84,8 +84,14 @@ def keep_separators(words: Words, kept: Bools, layout: Layout) -> Bools:
     is_grown = could_grow(words.codes[words.ends[left] - 1]) & could_grow(words.first_codes[right])
     if not is_grown.any():
         return result
-    result[right[is_grown] - 1] = True
-    return balance(words, result, result, layout)
+    right = right[is_grown]
+    result[right - 1] = True
+    balanced = balance(words, result, result, layout)
+    if ends is not None:
+        has_grown = np.zeros(len(ends), np.bool_)
+        has_grown[ends.searchsorted(right)] = True
+        balanced = np.where(np.repeat(has_grown, np.diff(ends, prepend=-1)), balanced, result)
+    return balanced
 
 
 def drop_orphans(words: Words, kept: Bools, fixed: Bools, layout: Layout) -> Bools:

@@ -19,13 +19,12 @@ from typing import Protocol, TypeVar
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.engine import Late
 from compressor.flow import whole
-from compressor.turns import give_way
 from compressor.types import Scores
 from gateway.cache.analyses import Analyses
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.recorded import findings_subject, pack_scores, read_scores, weights_subject
-from gateway.run import Keys, Records, Run
+from gateway.run import Keys, Records, Run, begin_all, resume_all
 from gateway.types import Cache
 
 RECORDS_TTL_S = 7 * 24 * 3600.0
@@ -93,19 +92,18 @@ class CachedCompressor:
         await self._offload(sum(map(len, texts)), self._name, runs, params, tenant)
         begun = [run for run in runs if run.result is None]
         await self._fetch(begun)
-        await self._in_turns(Run.begin, begun)
+        await self._in_turns(begin_all, begun)
         self._remember(begun)
         if unscored := [run for run in begun if run.result is None]:
             left_s = None if deadline is None else max(0.0, deadline - loop.time())
             await self._score(unscored, left_s)
-            await self._in_turns(Run.resume, unscored)
+            await self._in_turns(resume_all, unscored)
         return [run.result for run in runs if run.result is not None]
 
-    async def _in_turns(self, step: Callable[[Run], None], runs: Sequence[Run]) -> None:
-        """The step for every run; between two turns, other requests take theirs."""
+    async def _in_turns(self, step: Callable[[Sequence[Run]], None], runs: Sequence[Run]) -> None:
+        """The step for all runs; between two turns, other requests take theirs."""
         for turn in _turns(runs):
-            size = sum(len(run.text) for run in turn)
-            await self._offload(size, _each, step, turn)
+            await self._offload(sum(len(run.text) for run in turn), step, turn)
 
     def _name(self, runs: Sequence[Run], params: CompressionParams, tenant: str) -> None:
         """The keys of each text, but for those that are done because they are clearly short."""
@@ -184,9 +182,3 @@ def _turns(runs: Sequence[Run]) -> Iterator[Sequence[Run]]:
         if n_characters >= TURN_CHARACTERS or end == len(runs):
             yield runs[start:end]
             start, n_characters = end, 0
-
-
-def _each(step: Callable[[Run], None], runs: Sequence[Run]) -> None:
-    for run in runs:
-        give_way()
-        step(run)

@@ -5,21 +5,19 @@ Looking things up, having them scored and recording them is for `gateway/cached.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, counter
-from compressor.analysis import Outcome, Weights, conclude, left_whole, weigh
+from compressor.analysis import Analysis, Outcome, Weights, conclude, left_whole, weigh
 from compressor.findings import Found, find, of_text, without_text
-from compressor.flow import Flow, advance, flow, whole
+from compressor.finish import finish_all
+from compressor.flow import Begun, begin, whole
 from compressor.packed import pack, unpack
 from compressor.tokens import Tokens
+from compressor.turns import give_way
 from compressor.types import CacheState, Scores
 from gateway.recorded import pack_weights, read_scores, read_weights
-
-_NO_TOKENS = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Records:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """What is known of a text, its flow, and what that waits for or has come to.
+    """What is known of a text, what it waits for and what it has come to.
 
     A text that may hold marks is analysed as it is without them, and anew: of it only scores are on record.
     """
@@ -56,10 +54,13 @@ class Run:
     weights: Weights | None = None
     to_record: list[tuple[bytes, bytes]] = field(default_factory=list)
     """What was not on record, by key."""
-    steps: Flow = field(init=False)
+    begun: Begun = field(init=False)
     request: ScoreRequest | None = None
     answer: Scores | ScoringError | None = None
     """The engine's, where no scores were on record."""
+    scores: Scores | None = None
+    """In force: those on record, or the engine's as the store gave them back."""
+    cache: CacheState = "miss"
     result: Compressed | None = None
 
     def measure(self) -> None:
@@ -77,27 +78,29 @@ class Run:
         if self.weights is None and not self.params.marks:
             yield self.keys.weights
 
-    def begin(self) -> None:
-        """On to the result with recorded scores, or to the request for some."""
-        self.steps = flow(self.text, self.params, None if self.params.marks else self._analyse())
-        self._advance(None)
-        if self.request is not None:
-            scores = read_scores(self.records.scores, len(self.request.words))
-            if scores is not None:
-                self._advance(scores, cache="hit")
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether the text is to be encoded: nobody knows what its words weigh."""
+        return self.weights is None and not self.params.marks
 
-    def resume(self) -> None:
-        """On to the result with the engine's answer."""
-        if isinstance(self.answer, ScoringError):
-            self.result = whole(self.text, self.params, self.answer.skip)
-        else:
-            self._advance(self.answer, cache="miss")
+    def begin(self, tokens: Tokens | None) -> None:
+        """Find out what there is to choose from; `tokens` are the text's, where they were wanted."""
+        self.begun = begin(self.text, self.params) if self.params.marks else Begun(self._analyse(tokens))
+        outcome = self.begun.outcome
+        if isinstance(outcome, Compressed):
+            self.result = self.begun.result(outcome)
+            return
+        self.request = ScoreRequest(outcome.text, outcome.words)
+        self.scores = read_scores(self.records.scores, len(outcome.words))
+        if self.scores is not None:
+            self.cache = "hit"
 
-    def _analyse(self) -> Outcome:
+    def _analyse(self, tokens: Tokens | None) -> Outcome:
         """The analysis, as far as possible from what is remembered or on record."""
-        known = self.weights or read_weights(self.records.weights)
-        tokens = counter(self.params.tokenizer).encode(self.text) if known is None else _NO_TOKENS
-        n_tokens = len(tokens) if known is None else known.origin_tokens
+        if tokens is None and self.weights is None:
+            tokens = counter(self.params.tokenizer).encode(self.text)
+        known = self.weights
+        n_tokens = known.origin_tokens if known is not None else 0 if tokens is None else len(tokens)
         if n_tokens < self.params.min_tokens:
             return left_whole(self.text, n_tokens, "short")
         found = self._found()
@@ -105,9 +108,10 @@ class Run:
         self.weights = weights
         return conclude(self.text, self.params, found, weights)
 
-    def _weighed(self, found: Found, tokens: Tokens) -> Weights:
-        """The weights of the words, from the text's tokens where it has been encoded already."""
-        tokens = tokens if len(tokens) else counter(self.params.tokenizer).encode(self.text)
+    def _weighed(self, found: Found, tokens: Tokens | None) -> Weights:
+        """The weights of the words."""
+        if tokens is None:  # those on record were another text's
+            tokens = counter(self.params.tokenizer).encode(self.text)
         weights = weigh(found, tokens, self.params)
         self.to_record.append((self.keys.weights, pack_weights(weights)))
         return weights
@@ -123,10 +127,40 @@ class Run:
         self.found = without_text(found)
         return found
 
-    def _advance(self, scores: Scores | None, cache: CacheState | None = None) -> None:
-        """On to the next request or to the result."""
-        step = advance(self.steps, scores)
-        if isinstance(step, ScoreRequest):
-            self.request = step
+
+def begin_all(runs: Sequence[Run]) -> None:
+    """On to the results of texts whose scores are on record, and to requests for those of the others.
+
+    All have the same parameters.
+    """
+    for run in runs:
+        run.weights = run.weights or read_weights(run.records.weights)
+    unknown = [run for run in runs if run.wants_tokens]
+    encoded = counter(runs[0].params.tokenizer).encode_all([run.text for run in unknown]) if unknown else []
+    tokens = dict(zip(map(id, unknown), encoded, strict=True))
+    for run in runs:
+        give_way()
+        run.begin(tokens.get(id(run)))
+    _finish([run for run in runs if run.scores is not None])
+
+
+def resume_all(runs: Sequence[Run]) -> None:
+    """On to the results with the engine's answers."""
+    for run in runs:
+        if isinstance(run.answer, ScoringError):
+            run.result = whole(run.text, run.params, run.answer.skip)
         else:
-            self.result = replace(step, cache=cache)
+            run.scores = run.answer
+    _finish([run for run in runs if run.result is None])
+
+
+def _finish(runs: Sequence[Run]) -> None:
+    give_way()
+    ready = [
+        (run.begun.outcome, run.scores)
+        for run in runs
+        if isinstance(run.begun.outcome, Analysis) and run.scores is not None
+    ]
+    inner = finish_all([a for a, _ in ready], [s for _, s in ready], runs[0].params) if ready else []
+    for run, one in zip(runs, inner, strict=True):
+        run.result = replace(run.begun.result(one), cache=run.cache)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor.analysis import Analysis, analyse
-from compressor.flow import finish
+from compressor.finish import finish_all
 from compressor.params import CompressionParams, Protect
 from compressor.scorers.frequency import score
 from compressor.select import UNFORCED_FLOOR
@@ -61,7 +61,7 @@ def run(text: str, params: CompressionParams, seed: int | None = None) -> tuple[
     assert isinstance(found, Analysis)
     assert found.origin_tokens == counter(params.tokenizer).count(text) >= TOKENS
     scores: Scores = score(found.words) if seed is None else scored(found.words, seed)
-    return found, finish(found, scores, params)
+    return found, finish_all([found], [scores], params)[0]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -134,6 +134,6 @@ def test_no_long_stretch_vanishes() -> None:
     scores = np.full(len(analysis.words), 4000, np.uint16)
     n = len(scores)
     scores[n // 3 : n // 2] = 0
-    result = finish(analysis, scores, CompressionParams(rate=0.5))
+    [result] = finish_all([analysis], [scores], CompressionParams(rate=0.5))
     dropped = result.kept[1:, 0] - result.kept[:-1, 1]
     assert dropped.max() < 2_000, "of ten thousand characters that a scorer finds worthless"
