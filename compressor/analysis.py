@@ -110,10 +110,9 @@ def conclude(
 
 def _kept_regions(words: Words, regions: tuple[marks.Region, ...]) -> Iterator[Span]:
     """Regions marked to be kept, from their first word to their last."""
-    for region in regions:
-        inside = np.flatnonzero((words.starts < region.end) & (words.ends > region.start))
-        if region.rate is None and len(inside):
-            yield int(words.starts[inside[0]]), int(words.ends[inside[-1]])
+    for first, past, rate in marks.stretches(words, regions):
+        if rate is None:
+            yield int(words.starts[first]), int(words.ends[past - 1])
 
 
 def _head_and_tail(weights: Weights, params: CompressionParams) -> Bools:

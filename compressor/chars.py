@@ -207,7 +207,8 @@ def hash_spans(codes: Codes, starts: NDArray[np.int32], inside: Inside | None = 
     positions[starts[1:] - begin] -= starts[1:] - starts[:-1]
     np.cumsum(positions, out=positions)
     terms = folded(codes[begin:]).astype(np.uint64)
-    terms *= _powers().take(positions, mode="wrap")
+    positions &= 0xFF  # not `take(mode="wrap")`: NumPy wraps by subtracting, quadratic in the longest word
+    terms *= _powers().take(positions, mode="clip")
     if inside is not None:
         terms *= inside[begin:]
     return np.add.reduceat(terms, starts - begin)

@@ -11,13 +11,14 @@ stated on the text without its marks.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compressor.render import slice_text
 from compressor.spans import merged
-from compressor.types import Spans
+from compressor.types import Spans, Words
 
 _OPEN = re.compile(
     r"<pith\s+(?:(?P<keep>keep)|rate=\"(?P<rate>\d*\.?\d+)\")\s*>"
@@ -45,13 +46,14 @@ class Marked:
 
     def original(self, spans: Spans) -> Spans:
         """Spans of `text` as spans of the original, which still has its marks."""
-        lengths = self.visible[:, 1] - self.visible[:, 0]
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
-        pieces = []
-        for (start, end), begin in zip(self.visible.tolist(), offsets.tolist(), strict=False):
-            inside = np.clip(spans, begin, begin + end - start) - begin + start
-            pieces.append(inside[inside[:, 1] > inside[:, 0]])
-        return merged(np.concatenate(pieces).astype(np.int32)) if pieces else spans
+        if not len(self.visible):
+            return spans
+        starts, lengths = self.visible[:, 0], self.visible[:, 1] - self.visible[:, 0]
+        begins = lengths.cumsum() - lengths  # of each visible stretch, in `text`
+        pieces = np.stack([np.sort(np.append(edges, begins)) for edges in spans.T], axis=1)  # cut there
+        pieces = pieces[pieces[:, 0] < pieces[:, 1]]
+        host = begins.searchsorted(pieces[:, 0], side="right") - 1
+        return merged((pieces + (starts - begins)[host, np.newaxis]).astype(np.int32))
 
 
 def read(text: str) -> Marked:
@@ -59,11 +61,15 @@ def read(text: str) -> Marked:
     visible: list[tuple[int, int]] = []
     regions: list[Region] = []
     done = length = 0
+    unclosed = set()
     for tag in _OPEN.finditer(text) if "<pith" in text or "<llmlingua" in text else ():
         rate = _rate(tag)
         close = _CLOSE[tag.group()[:2]]
+        if tag.start() < done or rate == "bad" or close in unclosed:
+            continue
         end = text.find(close, tag.end())
-        if tag.start() < done or rate == "bad" or end < 0:
+        if end < 0:
+            unclosed.add(close)  # nor will any tag further on: looked for once, reading is linear
             continue
         visible += [(done, tag.start()), (tag.end(), end)]
         begin = length + tag.start() - done
@@ -75,6 +81,16 @@ def read(text: str) -> Marked:
     visible.append((done, len(text)))
     spans = merged(np.array(visible, np.int32).reshape(-1, 2))
     return Marked(slice_text(text, spans) if regions or done else text, spans, tuple(regions))
+
+
+def stretches(words: Words, regions: Sequence[Region]) -> Iterator[tuple[int, int, float | None]]:
+    """Of each region that has words the first, the one past its last, and the rate."""
+    bounds = np.array([(region.start, region.end) for region in regions], np.int32).reshape(-1, 2)
+    firsts = words.ends.searchsorted(bounds[:, 0], side="right").tolist()
+    pasts = words.starts.searchsorted(bounds[:, 1], side="left").tolist()
+    for region, first, past in zip(regions, firsts, pasts, strict=True):
+        if first < past:
+            yield first, past, region.rate
 
 
 def _rate(tag: re.Match[str]) -> float | str | None:

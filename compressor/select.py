@@ -34,6 +34,12 @@ class Candidates:
         """Those there is a choice about."""
         return ~(self.forced | self.protected)
 
+    def part(self, inside: slice) -> Candidates:
+        """Only the words of a stretch, as if there were no others."""
+        return Candidates(
+            self.scores[inside], self.weights[inside], self.forced[inside], self.protected[inside]
+        )
+
     def within(self, mask: Bools) -> Candidates:
         """Only the words of `mask`; the others weigh nothing and count as protected."""
         return Candidates(self.scores, np.where(mask, self.weights, 0), self.forced, self.protected | ~mask)

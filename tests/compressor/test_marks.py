@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.marks import Region, read
+from compressor.marks import Region, read, stretches
 from compressor.render import slice_text
+from compressor.words import split
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,21 @@ def test_reading(text: str, visible: str, regions: tuple[Region, ...]) -> None:
     marked = read(text)
     assert (marked.text, marked.regions) == (visible, regions)
     assert slice_text(text, marked.visible) == visible
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", ["<pith keep>", "<llmlingua>", "<pith keep>a</pith><llmlingua>"])
+def test_reading_is_linear(unit: str) -> None:
+    """What closes no more is looked for once: minutes for a megabyte of such tags, otherwise."""
+    text = unit * 100_000
+    assert len(read(text).text) in (len(text), len(text) - 100_000 * len("<pith keep></pith>"))
+
+
+def test_stretches_are_the_words_that_regions_overlap() -> None:
+    words = split("one two  three.")
+    regions = [Region(1, 5, 0.3), Region(8, 9, None), Region(9, 9, None), Region(13, 15, 0.5)]
+    assert list(stretches(words, regions)) == [(0, 2, 0.3), (2, 4, 0.5)]
+    assert list(stretches(words, [])) == []
 
 
 pieces = st.lists(

@@ -142,3 +142,11 @@ def test_han_and_kana_words_are_cut_between_pairs_alone(text: str) -> None:
     cuts = set(words.starts.tolist())
     for i in range(1, len(text)):
         assert (i in cuts) == (1 in split(text[i - 1 : i + 1]).starts.tolist())
+
+
+@pytest.mark.timeout(60)
+def test_hashing_is_linear_in_the_longest_word() -> None:
+    """Two minutes for these 8 million letters when NumPy wrapped positions around, 0.2 s now."""
+    words = ["a" * 8_000_000, "a" * 8_000_001]
+    one, two = hash_words(words).tolist()
+    assert one != two
