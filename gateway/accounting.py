@@ -1,20 +1,11 @@
-"""What a request cost, and what compressing it saved (pure).
+"""What tokens cost (pure).
 
-Cost. Every prompt token is billed once: read from the provider's cache, written to it, or neither.
+Every prompt token is billed once: read from the provider's cache, written to it for five minutes or for an
+hour, or neither. A prompt above a model's long-context step is billed by that step, all of its tokens and the
+output's. Reasoning tokens are part of the completion and not billed twice; audio and image tokens are priced
+as text.
 
-    cost = cached·p_cached + written·p_write + (prompt − cached − written)·p_input + completion·p_output
-
-Saving. The bill this request would have had with the removed tokens put back, less the bill it had. The
-removed tokens are put back in the mix the upstream reported for this very prompt: where 80 % of it was
-read from cache, 80 % of them are priced as cache reads. They are never all priced at the full rate when
-part of the prompt was cached. Above a model's long-prompt step, each side is priced by its own length.
-A compressed prompt that is longer than the original gives a negative saving.
-
-Limits. The mix is an assumption: had the prompt gone out whole, the provider might have cached more or
-less of it, and a request whose rewriting spoilt a cached prefix is not charged for that here (an A/B
-control arm shows it). Removed tokens are counted by the target model's tokenizer; where that is
-approximate, so is the saving. Flex, batch and priority tiers, audio and image tokens are priced as plain
-text tokens. Reasoning tokens are part of the completion and not billed twice.
+A price that nobody named is unknown (None), never a neighbour's: a bill that would need it is None as well.
 """
 
 from __future__ import annotations
@@ -26,15 +17,17 @@ from gateway.types import Usage
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD a token. Where a provider names no cache price, cached tokens cost what others cost."""
+    """USD a token, of one model in one tier of service."""
 
-    input: float
-    cached_input: float
-    cache_write: float
-    output: float
+    input: float | None
+    cached_input: float | None
+    cache_write: float | None
+    """Kept for five minutes, or for as long as the provider likes."""
+    output: float | None
     above_tokens: int | None = None
     """Prompts longer than this are billed by `above`, all of their tokens."""
     above: Price | None = None
+    cache_write_1h: float | None = None
 
     def at(self, prompt_tokens: float) -> Price:
         """The price that holds for a prompt of this length."""
@@ -43,43 +36,53 @@ class Price:
         return self.above.at(prompt_tokens)
 
 
-def cost(usage: Usage, price: Price) -> float:
-    """USD billed for one request."""
-    return _bill(usage, price, 1.0)
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The tokens of a request by what they are billed as. Fractions of tokens are fine."""
+
+    fresh: float = 0.0
+    cached: float = 0.0
+    written: float = 0.0
+    written_1h: float = 0.0
+    output: float = 0.0
+
+    @property
+    def prompt(self) -> float:
+        """All but the output."""
+        return self.fresh + self.cached + self.written + self.written_1h
 
 
-def saved(
-    origin_tokens: int | None,
-    compressed_tokens: int | None,
-    usage: Usage | None,
-    price: Price | None,
-    *,
-    is_applied: bool = True,
-) -> float | None:
-    """USD saved by forwarding `compressed_tokens` instead of `origin_tokens`; None where it cannot be known.
-
-    `is_applied` False (mode `shadow`): the original was forwarded, so nothing was saved, whatever the price.
-    """
-    if not is_applied:
-        return 0.0
-    if origin_tokens is None or compressed_tokens is None or usage is None or price is None:
-        return None
-    if usage.prompt_tokens == 0:
-        return 0.0  # no prompt was billed, so there is no mix to price by
-    whole = max(0, usage.prompt_tokens + origin_tokens - compressed_tokens)
-    return _bill(usage, price, whole / usage.prompt_tokens) - cost(usage, price)
-
-
-def _bill(usage: Usage, price: Price, scale: float) -> float:
-    """The bill for a prompt `scale` times as long, its cached and written shares unchanged."""
-    prompt = usage.prompt_tokens * scale
-    cached = usage.cached_tokens * scale
-    written = usage.cache_write_tokens * scale
-    plain = max(0.0, prompt - cached - written)
-    rate = price.at(prompt)
-    return (
-        cached * rate.cached_input
-        + written * rate.cache_write
-        + plain * rate.input
-        + usage.completion_tokens * rate.output
+def split_of(usage: Usage) -> Split:
+    """What the upstream reports, by what it is billed as."""
+    written_1h = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    return Split(
+        fresh=max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens),
+        cached=usage.cached_tokens,
+        written=usage.cache_write_tokens - written_1h,
+        written_1h=written_1h,
+        output=usage.completion_tokens,
     )
+
+
+def bill(split: Split, price: Price) -> float | None:
+    """USD for these tokens; None where one of the prices they need is unknown."""
+    rate = price.at(split.prompt)
+    parts = (
+        (split.fresh, rate.input),
+        (split.cached, rate.cached_input),
+        (split.written, rate.cache_write),
+        (split.written_1h, rate.cache_write_1h),
+        (split.output, rate.output),
+    )
+    total = 0.0
+    for tokens, usd in parts:
+        if tokens:
+            if usd is None:
+                return None
+            total += tokens * usd
+    return total
+
+
+def cost(usage: Usage, price: Price) -> float | None:
+    """USD billed for one request."""
+    return bill(split_of(usage), price)

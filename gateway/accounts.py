@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
-from gateway.accounting import cost, saved
+from gateway.accounting import Price, cost
+from gateway.counterfactual import saved
+from gateway.dialects.answers import CHAT_ANSWERS
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
 from gateway.logs import log_request
@@ -55,7 +57,7 @@ class Account:
         """Send the plan's body on, answer the client, and close."""
         upstream = self._upstream(plan)
         headers = request_headers(self.incoming.spelled, identity_only=plan.hides_usage)
-        tap = UsageTap(is_hiding=plan.hides_usage)
+        tap = UsageTap(plan.answers or CHAT_ANSWERS, is_hiding=plan.hides_usage)
         take_over = self.incoming.take_over
         request = UpstreamRequest(
             self.incoming.method,
@@ -105,7 +107,7 @@ class Account:
         outcome = replace(outcome, is_complete=outcome.is_complete or tap.is_done)
         usage = tap.usage or _estimated(plan, tap)
         self.turn.close(is_complete=outcome.is_complete, usage=usage)
-        entry = self.entry(plan, outcome, usage)
+        entry = replace(self.entry(plan, outcome, usage), usage_problem=_usage_problem(plan, outcome, tap))
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
         upstream = None if plan.answer else self.services.config.upstream_for(self.incoming.path, entry.model)
@@ -115,7 +117,7 @@ class Account:
     def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
         decision, request = plan.decision, plan.request
         model = request.model if request else None
-        price = self.services.prices.price(model)
+        price = self._price(model, usage.service_tier if usage else None)
         mode = decision.mode if decision else "off"
         cost_usd = cost(usage, price) if usage and price else None
         saved_usd = saved(plan.origin_tokens, plan.compressed_tokens, usage, price, is_applied=mode == "on")
@@ -145,8 +147,24 @@ class Account:
             usage=usage,
             cost_usd=cost_usd,
             saved_usd=saved_usd,
+            added_ms=self.watch.added_ms,
             timing_ms=dict(self.watch.ms),
         )
+
+    def _price(self, model: str | None, tier: str | None) -> Price | None:
+        """What the model costs where the request went, on the day it came."""
+        config = self.services.config
+        provider = config.upstreams[config.upstream_for(self.incoming.path, model)].provider
+        return self.services.prices.price(model, provider=provider, at=self.opened_at, tier=tier)
+
+
+def _usage_problem(plan: Plan, outcome: Outcome, tap: UsageTap) -> str | None:
+    """Why there is no usage, or not the one that was told, where an answer should have one."""
+    if tap.is_absurd:
+        return "absurd"
+    is_answered = outcome.is_complete and 200 <= outcome.status < 300
+    expects = plan.reads_usage and plan.answer is None and plan.request is not None
+    return "missing" if expects and is_answered and tap.usage is None else None
 
 
 def _estimated(plan: Plan, tap: UsageTap) -> Usage | None:

@@ -1,19 +1,27 @@
-"""What models cost: litellm's offline price map, read as a file.
+"""What models cost, by name, date and tier of service.
 
-litellm is never imported for it (1.8 s, and it would ask the network for a newer map first): the package
-is only located and its 3 MB JSON read, 0.03 s. Load at start, off the event loop.
+The operator's own prices come first (`prices:` in the configuration), then litellm's offline price map, read
+as a file: litellm is never imported for it (1.8 s, and it would ask the network for a newer map first), the
+package is only located and its 3 MB of JSON read. Load at start, off the event loop.
 
-A price is only ever one the map names for this very model: the name as it is; else
-`provider/name` where the map lists `name` for that provider; else `ft:base:…` where it lists `ft:base`.
-No nearest match, no dropped date: an unknown model has no price, and the report says so.
+A price is only ever one that is listed for this very model. The rules, in this order:
+
+1. the operator's price for the name as the request writes it, the latest that has begun;
+2. with a provider (an upstream of kind litellm): `provider/name`, then `name` where it is listed for that
+   provider;
+3. without one: the name as it is;
+4. `provider/name` as written where the map lists `name` for that provider;
+5. `ft:base:…` where it lists `ft:base`, with or without a provider before it.
+
+No nearest match, no dropped date, no other region: an unknown model has no price, and the report says so.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import math
-import re
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,43 +29,96 @@ import orjson
 
 from gateway.accounting import Price
 from gateway.errors import ConfigError
+from gateway.price_map import STANDARD, TIERS, Tariff, read_tariff
+from gateway.price_settings import PriceConfig, own_tariffs
 
 _FILE: Final = "model_prices_and_context_window_backup.json"
 _EXAMPLE: Final = "sample_spec"  # the map's own documentation, not a model
-_STEP: Final = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+_MAX_NAME: Final = 256
+"""No model has a longer name; a megabyte of one is not looked for."""
+
+_STANDARD_TIERS: Final = frozenset({STANDARD, "standard", "default", "auto", "on_demand"})
+"""What answers call the usual tier."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class PriceBook:
     """Prices by model name."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, own: Sequence[PriceConfig] = ()) -> None:
         self._path = path
-        self._prices: dict[str, Price] | None = None
-        self._providers: dict[str, str] = {}
+        self._own = own_tariffs(own)
+        self._tariffs: dict[str, Tariff] | None = None
+        self.problem: str | None = None
+        """Why the map's prices are unknown, or None."""
+
+    @property
+    def n_holes(self) -> int:
+        """Prices in the map that could not be read: they are unknown."""
+        return sum(tariff.n_holes for tariff in (self._tariffs or {}).values())
 
     def load(self) -> None:
         """Read the map now, not at the first question. Raises ConfigError when there is none to read."""
-        if self._prices is None:
+        if self._tariffs is None:
             models = _read(self._path or find_price_map())
-            self._providers = {name: str(model.get("litellm_provider", "")) for name, model in models.items()}
-            self._prices = {name: price for name, model in models.items() if (price := read_price(model))}
+            self._tariffs = {name: read_tariff(model) for name, model in models.items()}
 
-    def price(self, model: str | None) -> Price | None:
-        """The model's price, or None where nobody named one."""
-        if model is None:
+    def load_or_say(self) -> None:
+        """Read the map; without one every price but the operator's own is unknown, which the log says."""
+        try:
+            self.load()
+        except ConfigError as error:
+            self._tariffs, self.problem = {}, str(error)
+            _log.error("prices unknown, tokens are counted without money: %s", error)
+        if self.n_holes:
+            _log.warning("price map: %d prices cannot be read and count as unknown", self.n_holes)
+
+    def price(
+        self,
+        model: str | None,
+        *,
+        provider: str | None = None,
+        at: float | None = None,
+        tier: str | None = None,
+    ) -> Price | None:
+        """The model's price at a moment (Unix seconds; None: the latest), or None where nobody named one."""
+        name = STANDARD if tier is None or tier in _STANDARD_TIERS else tier
+        if name not in TIERS:
             return None
-        self.load()
-        assert self._prices is not None
-        return self._prices.get(self._listed_name(model))
+        tariff = self.tariff(model, provider=provider, at=at)
+        return None if tariff is None else tariff.tiers.get(name)
 
-    def _listed_name(self, model: str) -> str:
-        assert self._prices is not None
-        if model in self._prices:
-            return model
-        if model.startswith("ft:"):
-            return ":".join(model.split(":")[:2])
-        provider, _, name = model.partition("/")
-        return name if self._providers.get(name) == provider else model
+    def tariff(
+        self, model: str | None, *, provider: str | None = None, at: float | None = None
+    ) -> Tariff | None:
+        """All that is known of the model's prices at a moment."""
+        if not model or len(model) > _MAX_NAME:
+            return None
+        for begins_at, tariff in self._own.get(model, ()):
+            if at is None or begins_at <= at:
+                return tariff
+        self.load()
+        assert self._tariffs is not None
+        for name, listed_for in listed_names(model, provider):
+            listed = self._tariffs.get(name)
+            if listed is not None and listed_for in (None, listed.provider):
+                return listed
+        return None
+
+
+def listed_names(model: str, provider: str | None = None) -> Iterator[tuple[str, str | None]]:
+    """Names to look for, in order, each with the provider the map must list it for; None: any."""
+    if provider is not None:
+        yield f"{provider}/{model}", None
+    yield model, provider
+    prefix, slash, rest = model.partition("/")
+    is_prefixed = bool(slash) and provider in (None, prefix)
+    if is_prefixed:
+        yield rest, prefix
+    bare = rest if is_prefixed else model
+    if bare.startswith("ft:"):
+        yield ":".join(bare.split(":")[:2]), prefix if is_prefixed else provider
 
 
 def find_price_map(package: str = "litellm") -> Path:
@@ -72,55 +133,17 @@ def find_price_map(package: str = "litellm") -> Path:
     )
 
 
-def read_price(model: Mapping[str, Any]) -> Price | None:
-    """One entry of the map. Without an input and an output price a token there is no price."""
-    base = _tier(model, "", None)
-    if base is None:
-        return None
-    price: Price | None = None
-    limit: int | None = None
-    for step in sorted(_steps(model), reverse=True):  # the highest step first: each hangs below the next
-        tier = _tier(model, f"_above_{step // 1000}k_tokens", base)
-        if tier is not None:
-            price, limit = _stepped(tier, limit, price), step
-    return _stepped(base, limit, price)
-
-
-def _stepped(price: Price, limit: int | None, above: Price | None) -> Price:
-    return Price(price.input, price.cached_input, price.cache_write, price.output, limit, above)
-
-
-def _steps(model: Mapping[str, Any]) -> list[int]:
-    return [int(match[1]) * 1000 for name in model if (match := _STEP.fullmatch(name))]
-
-
-def _tier(model: Mapping[str, Any], suffix: str, base: Price | None) -> Price | None:
-    """Prices whose names end in `suffix`; a tier that names only some takes the others from `base`."""
-    input_usd = _usd(model.get(f"input_cost_per_token{suffix}"))
-    output_usd = _usd(model.get(f"output_cost_per_token{suffix}"))
-    cached = _usd(model.get(f"cache_read_input_token_cost{suffix}"))
-    write = _usd(model.get(f"cache_creation_input_token_cost{suffix}"))
-    if base is not None:
-        output_usd = base.output if output_usd is None else output_usd
-        cached = base.cached_input if cached is None and base.cached_input != base.input else cached
-        write = base.cache_write if write is None and base.cache_write != base.input else write
-    if input_usd is None or output_usd is None:
-        return None
-    return Price(
-        input_usd, input_usd if cached is None else cached, input_usd if write is None else write, output_usd
-    )
-
-
-def _usd(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+def _parse(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)  # slower, but a NaN in one place does not cost it all the others
 
 
 def _read(path: Path) -> dict[str, Mapping[str, Any]]:
     try:
-        data = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
+        data = _parse(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"price map {path} cannot be read: {error}; install litellm again or name a file"
         ) from error

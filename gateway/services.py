@@ -127,6 +127,7 @@ class Services:
             ("cache", self.shared.degraded if self.shared else None),
             ("keys", self.access.keys_degraded),
             ("limits", self.access.limits_degraded),
+            ("prices", self.prices.problem),
             ("policies", self.policies.problem),
             ("configuration", self.switch.problem),
         )
@@ -166,8 +167,8 @@ async def open_services(
         ledger.start()
         stack.push_async_callback(ledger.aclose)
         access = await stack.enter_async_context(open_gate(config, secret, ledger))
-        prices = PriceBook()
-        prices.load()
+        prices = PriceBook(own=config.prices)
+        prices.load_or_say()
         offload = Offload()
         stack.callback(offload.close)
         engine = await stack.enter_async_context(

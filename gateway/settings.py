@@ -19,6 +19,7 @@ from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
 from gateway.environment import value_of, variable_of
+from gateway.price_settings import Prices
 from gateway.upstreams.settings import UpstreamConfig
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
@@ -95,6 +96,8 @@ class CompressorConfig(Frozen):
     """Token budget of one forward pass, padding included."""
     deadline_ms: Annotated[Count, Field(ge=1)] = 500
     """Most a request waits for scores; then its text goes on whole."""
+    usd_per_hour: Annotated[Number, Field(ge=0)] = 0.0
+    """What an hour of the device costs, to be set against what compressing saves."""
 
 
 Seconds: TypeAlias = Annotated[Number, Field(gt=0)]
@@ -169,6 +172,8 @@ class Config(Frozen):
     cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
     """Of the in-process cache; the least recently used entries go first."""
     ledger: Annotated[str, BeforeValidator(_read_ledger)] = "sqlite:///pith.db"
+    prices: Prices = ()
+    """Prices of one's own, in place of the price map's."""
     mode: Mode = "on"
     """The kill switch: no request is treated more strongly than this."""
     policies: (

@@ -32,6 +32,12 @@ class Stopwatch:
         """Since the request was accepted."""
         return self._clock() - self._began
 
+    @property
+    def added_ms(self) -> float:
+        """Of the whole (stage `total`), what neither the upstream nor reading the request took."""
+        spent = self.ms.get("upstream", 0.0) + self.ms.get("read", 0.0)
+        return max(0.0, self.ms.get("total", 0.0) - spent)
+
     def header(self, upstream_s: float) -> bytes:
         """As the value of x-pith-timing, in the syntax of Server-Timing (W3C): `parse;dur=0.4, …`.
 

@@ -79,9 +79,13 @@ class Usage:
     completion_tokens: int
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """Of those written, the ones to be kept for an hour."""
     reasoning_tokens: int = 0
     estimated: bool = False
     """True when the stream broke off or the upstream sent no usage, and the counts are ours."""
+    service_tier: str | None = None
+    """As the answer names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,28 @@ class Entry:
     skip: str | None = None
     cache: str | None = None
     usage: Usage | None = None
+    usage_problem: str | None = None
+    """`missing`: an answer told none; `absurd`: it told what cannot be, and that was not believed."""
     cost_usd: float | None = None
     """Billed, from `usage`; None when the model has no known price."""
+    counterfactual_usd: float | None = None
+    """What the same prompt would have cost uncompressed."""
+    counterfactual_cached_tokens: int | None = None
+    """How much of it would have been read from the provider's cache."""
+    counterfactual_basis: str | None = None
+    """How that is known: `modelled`, or in the `mix` that was reported for what was sent."""
+    compression_usd: float | None = None
+    """What compressing cost: seconds of the device at the configured price."""
     saved_usd: float | None = None
-    """Net of prompt caching; may be negative; None when the model has no known price."""
+    """Counterfactual less cost less compression; may be negative; None where one of them is unknown."""
+    token_error: int | None = None
+    """Tokens counted for what was sent, less those the upstream reports."""
+    cached_error: int | None = None
+    """Tokens the model of the provider's cache expected to be read, less those the upstream reports."""
+    device_ms: float | None = None
+    """Time on the device for this request's texts."""
+    added_ms: float | None = None
+    """Time the request spent in Pith before it went on, reading it apart."""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by stage."""
 

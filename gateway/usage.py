@@ -32,7 +32,14 @@ _CACHE_WRITE: Final[tuple[_Path, ...]] = (
     ("prompt_tokens_details", "cache_creation_tokens"),
     ("cache_creation_input_tokens",),
 )
+_CACHE_WRITE_1H: Final[tuple[_Path, ...]] = (
+    ("cache_creation", "ephemeral_1h_input_tokens"),  # Anthropic's
+    ("prompt_tokens_details", "cache_creation_token_details", "ephemeral_1h_input_tokens"),  # litellm's
+)
 _REASONING: Final[tuple[_Path, ...]] = (("completion_tokens_details", "reasoning_tokens"),)
+_WHOLE: Final[tuple[_Path, ...]] = (("prompt_tokens",), ("completion_tokens",))
+_ALL: Final = (*_WHOLE, *_CACHED, *_CACHE_WRITE, *_CACHE_WRITE_1H, *_REASONING)
+_MAX_TIER: Final = 32
 _TEXT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -49,13 +56,34 @@ def read_usage(obj: object) -> Usage | None:
         return None
     completion = _count(obj.get("completion_tokens")) or 0
     cached = min(_first(obj, _CACHED), prompt)
+    written = min(_first(obj, _CACHE_WRITE), prompt - cached)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,
-        cache_write_tokens=min(_first(obj, _CACHE_WRITE), prompt - cached),
+        cache_write_tokens=written,
+        cache_write_1h_tokens=min(_first(obj, _CACHE_WRITE_1H), written),
         reasoning_tokens=min(_first(obj, _REASONING), completion),
+        service_tier=_tier(obj.get("service_tier")),
     )
+
+
+def is_absurd(obj: object) -> bool:
+    """Whether a `usage` says what cannot be: no counts where counts belong, or parts above their whole."""
+    if obj is None:
+        return False
+    usage = read_usage(obj)
+    if usage is None or not isinstance(obj, Mapping):
+        return True
+    said = [value for path in _ALL if (value := _at(obj, path)) is not None]
+    if any(_count(value) is None for value in said):
+        return True
+    parts = _first(obj, _CACHED) + _first(obj, _CACHE_WRITE)
+    return parts > usage.prompt_tokens or _first(obj, _REASONING) > usage.completion_tokens
+
+
+def _tier(value: object) -> str | None:
+    return value[:_MAX_TIER] if isinstance(value, str) and value else None
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -103,13 +131,16 @@ def _length(value: object) -> int:
 
 def _first(obj: Mapping[str, Any], paths: tuple[_Path, ...]) -> int:
     for path in paths:
-        value: object = obj
-        for name in path:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        count = _count(value)
+        count = _count(_at(obj, path))
         if count is not None:
             return count
     return 0
+
+
+def _at(obj: object, path: _Path) -> object:
+    for name in path:
+        obj = obj.get(name) if isinstance(obj, Mapping) else None
+    return obj
 
 
 def _count(value: object) -> int | None:

@@ -16,11 +16,29 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, S
 
 from gateway.types import Entry, Usage
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised whenever a column changes; a file of another version is refused, never altered."""
 
 _MAX_COUNT: Final = 10**12  # far above any count, and sums of millions of rows stay within 64 bits
 _LAST_SECOND: Final = 253402300799.0  # of the year 9999
+
+_NUMBERS: Final = (
+    "cost_usd",
+    "counterfactual_usd",
+    "compression_usd",
+    "saved_usd",
+    "device_ms",
+    "added_ms",
+)
+_USAGE: Final = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "service_tier",
+)
 
 metadata = MetaData()
 
@@ -53,10 +71,21 @@ entries = Table(
     Column("completion_tokens", BigInteger),
     Column("cached_tokens", BigInteger),
     Column("cache_write_tokens", BigInteger),
+    Column("cache_write_1h_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("is_estimated", Boolean),
+    Column("service_tier", String(32)),
+    Column("usage_problem", String(16)),
     Column("cost_usd", Double),
+    Column("counterfactual_usd", Double),
+    Column("counterfactual_cached_tokens", BigInteger),
+    Column("counterfactual_basis", String(16)),
+    Column("compression_usd", Double),
     Column("saved_usd", Double),
+    Column("token_error", BigInteger),
+    Column("cached_error", BigInteger),
+    Column("device_ms", Double),
+    Column("added_ms", Double),
     Column("timing_ms", Text, nullable=False),
 )
 
@@ -70,8 +99,7 @@ def to_row(entry: Entry) -> dict[str, object]:
         "status": entry.status,
         "is_streamed": entry.is_streamed,
         "is_complete": entry.is_complete,
-        "cost_usd": _number(entry.cost_usd),
-        "saved_usd": _number(entry.saved_usd),
+        **{name: _number(getattr(entry, name)) for name in _NUMBERS},
         "timing_ms": _timing(entry.timing_ms),
         **_usage_columns(entry.usage),
     }
@@ -90,8 +118,7 @@ def _fitted(column: Column[Any], value: object) -> object:
 
 
 def _usage_columns(usage: Usage | None) -> dict[str, object]:
-    names = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
-    columns: dict[str, object] = {name: getattr(usage, name) if usage else None for name in names}
+    columns: dict[str, object] = {name: getattr(usage, name) if usage else None for name in _USAGE}
     return {**columns, "is_estimated": usage.estimated if usage else None}
 
 

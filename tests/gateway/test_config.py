@@ -76,6 +76,7 @@ EXAMPLES = {
     "PRECISION": "bf16",
     "MAX_BATCH_TOKENS": "4096",
     "DEADLINE_MS": "40",
+    "USD_PER_HOUR": "1.5",
     "CACHE": "memory://",
     "CACHE_TIMEOUT_MS": "80",
     "CACHE_MAX_BYTES": "2000000",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ import pytest
 
 from gateway.accounting import Price
 from gateway.errors import ConfigError
-from gateway.prices import PriceBook, find_price_map, read_price
+from gateway.price_settings import PriceConfig
+from gateway.prices import PriceBook, find_price_map
 
 MAP: dict[str, Any] = {
     "sample_spec": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
-    "plain": {"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6, "litellm_provider": "acme"},
+    "plain": {
+        "input_cost_per_token": 2e-6,
+        "output_cost_per_token": 8e-6,
+        "input_cost_per_token_batches": 1e-6,
+        "output_cost_per_token_batches": 4e-6,
+        "litellm_provider": "acme",
+    },
     "plain-2026-01-02": {
         "input_cost_per_token": 1e-6,
         "output_cost_per_token": 4e-6,
@@ -71,49 +79,91 @@ def test_unknown_names_have_no_price(book: PriceBook, model: str | None) -> None
     assert book.price(model) is None
 
 
-def test_cache_prices_default_to_the_input_price() -> None:
-    assert read_price({"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6}) == Price(
-        2e-6, 2e-6, 2e-6, 8e-6
+@pytest.mark.parametrize(
+    ("model", "provider", "input_usd"),
+    [
+        ("plain", "acme", 2e-6),
+        ("plain", "other", 9e-6),  # the provider's own listing comes first
+        ("acme/plain", "acme", 2e-6),
+        ("ft:plain:org::id", "acme", 3e-6),
+        ("acme/ft:plain:org::id", None, 3e-6),
+        ("acme/ft:plain:org::id", "acme", 3e-6),
+        ("plain", "third", None),  # somebody else's price is not its own
+        ("acme/plain", "third", None),
+        ("ft:plain:org::id", "third", None),
+    ],
+)
+def test_names_at_a_provider(
+    book: PriceBook, model: str, provider: str | None, input_usd: float | None
+) -> None:
+    price = book.price(model, provider=provider)
+    assert (price and price.input) == input_usd
+
+
+@pytest.mark.parametrize("tier", [None, "", "default", "standard", "auto", "on_demand"])
+def test_the_usual_tier_has_several_names(book: PriceBook, tier: str | None) -> None:
+    assert book.price("plain", tier=tier) == Price(2e-6, None, None, 8e-6)
+
+
+def test_other_tiers_are_priced_where_they_are_listed(book: PriceBook) -> None:
+    assert book.price("plain", tier="batch") == Price(1e-6, None, None, 4e-6)
+    assert book.price("plain", tier="flex") is None
+    assert book.price("plain", tier="a tier of tomorrow") is None
+
+
+def test_the_operators_prices_come_first_from_their_day_on(tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_bytes(orjson.dumps(MAP))
+    own = [
+        PriceConfig.model_validate({"model": "plain", "input": 10.0, "output": 20.0, "from": "2026-06-01"}),
+        PriceConfig.model_validate({"model": "plain", "input": 5.0, "output": 20.0, "from": "2026-01-01"}),
+        PriceConfig(model="mine", input=1.0, output=1.0),
+    ]
+    book = PriceBook(path, own)
+    days = [datetime(2026, month, 15, tzinfo=UTC).timestamp() for month in (2, 7)]
+    old = datetime(2025, 12, 31, tzinfo=UTC).timestamp()
+
+    def input_usd(model: str, at: float | None) -> float | None:
+        price = book.price(model, at=at)
+        return price.input if price else None
+
+    assert [input_usd("plain", at) for at in (old, *days, None)] == [2e-6, 5e-6, 10e-6, 10e-6]
+    assert input_usd("mine", old) == 1e-6
+    assert book.price("mine", tier="batch") is None
+
+
+def test_a_name_of_a_megabyte_is_not_looked_for(book: PriceBook) -> None:
+    assert book.price("acme/" * 200_000) is None
+    assert book.price("<script>alert(1)</script>") is None
+
+
+def test_a_map_with_a_nan_keeps_its_other_prices(tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(
+        '{"holed": {"input_cost_per_token": NaN, "output_cost_per_token": 1},'
+        ' "whole": {"input_cost_per_token": 1, "output_cost_per_token": 1}}'
     )
+    book = PriceBook(path)
+    assert (book.price("holed"), book.price("whole")) == (None, Price(1.0, None, None, 1.0))
+    assert book.n_holes == 1
 
 
-def test_all_four_prices() -> None:
-    entry = {
-        "input_cost_per_token": 3e-6,
-        "output_cost_per_token": 15e-6,
-        "cache_read_input_token_cost": 0.3e-6,
-        "cache_creation_input_token_cost": 3.75e-6,
-    }
-    assert read_price(entry) == Price(3e-6, 0.3e-6, 3.75e-6, 15e-6)
+def test_without_a_map_there_are_still_ones_own(tmp_path: Path) -> None:
+    own = [PriceConfig(model="mine", input=1.0, output=1.0)]
+    book = PriceBook(tmp_path / "nowhere.json", own)
+    book.load_or_say()
+    assert book.problem is not None
+    assert "nowhere.json" in book.problem
+    assert (book.price("plain"), book.price("mine")) == (None, Price(1e-6, None, None, 1e-6))
 
 
-def test_steps_hang_below_each_other_and_inherit_what_they_do_not_name() -> None:
-    entry = {
-        "input_cost_per_token": 1.0,
-        "output_cost_per_token": 4.0,
-        "cache_read_input_token_cost": 0.1,
-        "input_cost_per_token_above_100k_tokens": 2.0,
-        "cache_read_input_token_cost_above_100k_tokens": 0.2,
-        "output_cost_per_token_above_100k_tokens": 6.0,
-        "input_cost_per_token_above_200k_tokens": 3.0,
-        "input_cost_per_token_above_200k_tokens_batches": 1.5,
-        "input_cost_per_token_above_300k_tokens": None,
-    }
-    price = read_price(entry)
-    assert price is not None
-    assert (price.at(100_000).input, price.at(100_001).input, price.at(200_001).input) == (1.0, 2.0, 3.0)
-    assert price.at(150_000) == Price(2.0, 0.2, 2.0, 6.0, 200_000, price.at(10**6))
-    assert price.at(10**6) == Price(3.0, 0.1, 3.0, 4.0)
-
-
-@pytest.mark.parametrize("value", [None, "1e-6", -1e-6, True, float("nan"), float("inf")])
-def test_odd_numbers_are_no_price(value: object) -> None:
-    assert read_price({"input_cost_per_token": value, "output_cost_per_token": 1e-6}) is None
-    assert read_price({"input_cost_per_token": 1e-6, "output_cost_per_token": value}) is None
-
-
-def test_free_is_a_price() -> None:
-    assert read_price({"input_cost_per_token": 0, "output_cost_per_token": 0}) == Price(0.0, 0.0, 0.0, 0.0)
+def test_holes_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "map.json"
+    path.write_bytes(orjson.dumps({"holed": {**MAP["plain"], "cache_read_input_token_cost": "cheap"}}))
+    book = PriceBook(path)
+    book.load_or_say()
+    assert book.problem is None
+    assert "1 prices cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"not json", b"[]"])
@@ -133,7 +183,8 @@ def test_the_installed_map_prices_known_models() -> None:
     book = PriceBook()
     price = book.price("gpt-4o")
     assert price is not None
-    assert 0 < price.cached_input < price.input < price.output
+    assert None not in (price.cached_input, price.input, price.output)
+    assert 0 < (price.cached_input or 0) < (price.input or 0) < (price.output or 0)
     assert book.price("openai/gpt-4o") == price
     assert book.price("no-such-model") is None
 

@@ -44,5 +44,13 @@ def test_a_stage_that_fails_is_timed_too() -> None:
     assert watch.ms == {"splice": 250.0}
 
 
+def test_what_was_added_is_neither_the_upstreams_time_nor_the_readings() -> None:
+    watch = Stopwatch(Clock())
+    assert watch.added_ms == 0.0
+    for name, seconds in (("read", 0.5), ("compress", 0.25), ("upstream", 2.0), ("total", 2.75)):
+        watch.add(name, seconds)
+    assert watch.added_ms == 250.0
+
+
 def test_what_was_only_sent_on_tells_of_the_upstream() -> None:
     assert Stopwatch(Clock()).header(upstream_s=0.25) == b"upstream;dur=250, total;dur=0"

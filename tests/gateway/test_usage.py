@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.types import Usage
-from gateway.usage import MAX_TOKENS, estimated_usage, output_characters, read_usage
+from gateway.usage import MAX_TOKENS, estimated_usage, is_absurd, output_characters, read_usage
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -123,6 +123,56 @@ def test_never_raises_and_parts_stay_within_their_whole(obj: object) -> None:
         assert 0 <= usage.cached_tokens + usage.cache_write_tokens <= usage.prompt_tokens <= MAX_TOKENS
         assert 0 <= usage.reasoning_tokens <= usage.completion_tokens <= MAX_TOKENS
         assert not usage.estimated
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"prompt_tokens": 100, "cache_creation": {"ephemeral_1h_input_tokens": 30}},
+        {
+            "prompt_tokens": 100,
+            "prompt_tokens_details": {"cache_creation_token_details": {"ephemeral_1h_input_tokens": 30}},
+        },
+    ],
+)
+def test_writes_for_an_hour_are_part_of_the_writes(told: dict[str, Any]) -> None:
+    usage = read_usage({**told, "cache_creation_input_tokens": 40, "service_tier": "flex"})
+    assert usage == Usage(100, 0, cache_write_tokens=40, cache_write_1h_tokens=30, service_tier="flex")
+    less = read_usage({**told, "cache_creation_input_tokens": 10, "service_tier": 7})
+    assert less == Usage(100, 0, cache_write_tokens=10, cache_write_1h_tokens=10)
+
+
+def test_a_tier_of_a_megabyte_is_cut() -> None:
+    usage = read_usage({"prompt_tokens": 1, "service_tier": "<script>" * 100_000})
+    assert usage is not None
+    assert len(usage.service_tier or "") == 32
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, False),
+        ({"prompt_tokens": 10, "completion_tokens": 2}, False),
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 10}}, False),
+        ({"prompt_tokens": 10, "completion_tokens": None}, False),
+        ("many", True),
+        ({}, True),
+        ({"prompt_tokens": -1}, True),
+        ({"prompt_tokens": "10"}, True),
+        ({"prompt_tokens": 10**18}, True),
+        ({"prompt_tokens": 10, "completion_tokens": 1.5}, True),
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 11}}, True),
+        ({"prompt_tokens": 10, "cache_read_input_tokens": 6, "cache_creation_input_tokens": 6}, True),
+        ({"prompt_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 1}}, True),
+    ],
+)
+def test_what_cannot_be_is_absurd(told: object, expected: bool) -> None:
+    assert is_absurd(told) is expected
+
+
+@given(json_values)
+def test_judging_never_raises(told: object) -> None:
+    assert is_absurd(told) in (True, False)
 
 
 @pytest.mark.parametrize(("characters", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (400, 100)])
