@@ -39,22 +39,21 @@ def rank(scores: Scores, weights: Ints, free: Bools) -> Positions:
     n_chunks = min(int(upto[-1]) // CHUNK_TOKENS, _MOST_CHUNKS) if len(members) else 0
     if n_chunks < 2:
         return by_score
+    ordered = weights[by_score]
+    in_text: _Places = ordered.cumsum() / max(int(ordered.sum()), 1)
     chunks = ((upto - weights) * n_chunks // upto[-1]).astype(np.uint16)[by_score]
-    in_text = _places(weights[by_score], np.zeros(len(members), np.uint16))
     in_chunk = np.empty_like(in_text)
     by_chunk = chunks.argsort(kind="stable")
-    in_chunk[by_chunk] = _places(weights[by_score[by_chunk]], chunks[by_chunk])
+    in_chunk[by_chunk] = _places(ordered[by_chunk], chunks[by_chunk], n_chunks)
     # what floors bring forward adds to a share at most CHUNK_FLOOR / (1 - CHUNK_FLOOR) of it
     places = np.minimum(in_text, in_chunk * ((1 - CHUNK_FLOOR) / CHUNK_FLOOR))
     ranked: Positions = by_score[np.ceil(places * _STEPS).astype(np.uint16).argsort(kind="stable")]
     return ranked
 
 
-def _places(weights: Ints, groups: NDArray[np.uint16]) -> _Places:
-    """The place of each word in its group; `groups` are sorted."""
-    upto = np.append(0, weights.cumsum())
-    first = np.flatnonzero(np.diff(groups.astype(np.int32), prepend=-1))
-    sizes = np.diff(np.append(first, len(groups)))
-    totals = upto[first + sizes] - upto[first]
-    reached: _Places = (upto[1:] - np.repeat(upto[first], sizes)) / np.repeat(np.maximum(totals, 1), sizes)
+def _places(weights: Ints, chunks: NDArray[np.uint16], n_chunks: int) -> _Places:
+    """The place of each word in its chunk; `chunks` are sorted."""
+    totals = np.bincount(chunks, weights, n_chunks)
+    before = totals.cumsum() - totals
+    reached: _Places = (weights.cumsum() - before[chunks]) / np.maximum(totals, 1)[chunks]
     return reached
