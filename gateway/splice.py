@@ -8,7 +8,7 @@ that was found valid (`json_spans.Document`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -66,16 +66,13 @@ def splice(body: bytes, edits: Sequence[Edit]) -> bytes:
         if not at <= edit.start <= edit.end <= len(body):
             raise ValueError(f"edit of bytes {edit.start} to {edit.end} overlaps another or leaves the body")
         pieces.append(body[at : edit.start])
-        pieces.extend(_kept_pieces(body, edit) if isinstance(edit, Cut) else (edit.raw,))
+        if isinstance(edit, Cut):
+            pieces += (b'"', *[body[a:b] for a, b in (edit.kept + edit.start).tolist()], b'"')
+        else:
+            pieces.append(edit.raw)
         at = edit.end
     pieces.append(body[at:])
     return b"".join(pieces)
-
-
-def _kept_pieces(body: bytes, cut: Cut) -> Iterator[bytes]:
-    yield b'"'
-    yield from [body[start:end] for start, end in (cut.kept + cut.start).tolist()]
-    yield b'"'
 
 
 def _check(bounds: NDArray[np.int32], n_characters: int) -> None:

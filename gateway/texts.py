@@ -171,17 +171,22 @@ def _decode_all(texts: Sequence[Text]) -> list[str | None]:
 
 def _count_all(texts: Sequence[Text], decoded: Sequence[str | None]) -> list[Finished | None]:
     """Results for texts that are only counted, or are no Unicode text; None for those to compress."""
-    results: list[Finished | None] = []
-    for text, value in zip(texts, decoded, strict=True):
-        give_way()
-        if value is not None and text.params is not None:
-            results.append(None)
-        elif value is not None and text.is_unmarked:
+    results: list[Finished | None] = [None] * len(texts)
+    counted: dict[str, list[int]] = {}
+    for i, (text, value) in enumerate(zip(texts, decoded, strict=True)):
+        if value is not None and text.is_unmarked:
+            give_way()
             unmarked = whole(value, CompressionParams(marks=True, tokenizer=text.tokenizer), "no_gain")
-            results.append(_map(text.literal, unmarked))
-        else:
-            tokens = counter(text.tokenizer).count(text.literal.decode() if value is None else value)
-            results.append(Finished(None, tokens, tokens, "no_gain" if text.params else None))
+            results[i] = _map(text.literal, unmarked)
+        elif value is None or text.params is None:
+            counted.setdefault(text.tokenizer, []).append(i)
+    for tokenizer, members in counted.items():
+        values = [decoded[i] for i in members]
+        spelled = [
+            texts[i].literal.decode() if v is None else v for i, v in zip(members, values, strict=True)
+        ]
+        for i, tokens in zip(members, counter(tokenizer).count_all(spelled), strict=True):
+            results[i] = Finished(None, tokens, tokens, "no_gain" if texts[i].params else None)
     return results
 
 
