@@ -10,6 +10,7 @@ from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
 from gateway.accounting import Price, cost
+from gateway.chain import Link
 from gateway.counterfactual import saved
 from gateway.dialects.answers import CHAT_ANSWERS
 from gateway.headers import request_headers
@@ -81,15 +82,21 @@ class Account:
         """Where the request goes. Raises Refusal (403) where a virtual key would have to go with it."""
         if plan.answer:
             return Replay(plan.answer)
-        config, model = self.services.config, plan.request.model if plan.request else None
-        name = config.upstream_for(self.incoming.path, model)
+        name = self._route(plan)
         try:
-            takes_callers_keys = config.upstreams[name].key is None
+            takes_callers_keys = self.services.config.upstreams[name].key is None
             check_upstream(self.incoming.principal.key, name, takes_callers_keys=takes_callers_keys)
         except Refusal as refusal:
             self._close(plan, Outcome(refusal.status, is_complete=True), UsageTap())
             raise
         return self.services.upstreams[name]
+
+    def _route(self, plan: Plan) -> str:
+        """The upstream's name: where what the request continues is kept, else as the routes say."""
+        config = self.services.config
+        if plan.upstream in config.upstreams:
+            return plan.upstream
+        return config.upstream_for(self.incoming.path, plan.request.model if plan.request else None)
 
     def close_unanswered(self) -> None:
         """The client left before its request was read."""
@@ -110,9 +117,19 @@ class Account:
         entry = replace(self.entry(plan, outcome, usage), usage_problem=_usage_problem(plan, outcome, tap))
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
-        upstream = None if plan.answer else self.services.config.upstream_for(self.incoming.path, entry.model)
+        upstream = None if plan.answer else self._route(plan)
+        self._note(plan, tap)
         self.services.metrics.count(entry, upstream or NONE, "chat" if plan.reads_usage else "relay")
         log_request(entry, upstream)
+
+    def _note(self, plan: Plan, tap: UsageTap) -> None:
+        """Where the answer is kept, for what continues it."""
+        if plan.request is None or tap.answer_id is None:
+            return
+        link = Link(plan.conversation, self._route(plan))
+        for name in (tap.answer_id, plan.request.chain):
+            if name is not None:
+                self.services.chains.note(self.incoming.tenant, name, link)
 
     def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
         decision, request = plan.decision, plan.request

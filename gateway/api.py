@@ -26,6 +26,7 @@ from gateway.access.scopes import check_policy
 from gateway.client import ClientWatch, read_body
 from gateway.dialects import Dialect, TextSite
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.dialects.paths import DIALECTS
 from gateway.downstream.scope import extension_of
 from gateway.incoming import Incoming
 from gateway.refusal import Refusal
@@ -43,7 +44,6 @@ from policies.validate import shown, validate
 MAX_TEXTS = 1000
 INCOMING = "pith.incoming"
 """Where in the scope the admitted request is; only the two health endpoints are reached without."""
-CHAT_PATH = "/v1/chat/completions"
 
 
 def routes() -> list[Route]:
@@ -145,7 +145,7 @@ async def _compress_request(request: Request, body: dict[str, Any], size: int) -
         raise _bad_request(f"request is not a {dialect.name} request body ({chat})")
     caller = _incoming(request).principal
     check_policy(caller.key, policy)
-    facts = RequestFacts(CHAT_PATH, chat.model, caller.key_id, caller.team)
+    facts = RequestFacts(dialect.path, chat.model, caller.key_id, caller.team)
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(chat.model)
     await have_vocabulary(tokenizer)
@@ -184,9 +184,10 @@ async def _check_fidelity(services: Services, params: CompressionParams) -> None
 
 def _dialect(body: dict[str, Any]) -> Dialect:
     name = body.get("dialect", CHAT_COMPLETIONS.name)
-    if name != CHAT_COMPLETIONS.name:
-        raise _bad_request(f"dialect is {shown(name)}: use {CHAT_COMPLETIONS.name!r}")
-    return CHAT_COMPLETIONS
+    dialect = DIALECTS.get(name) if isinstance(name, str) else None
+    if dialect is None:
+        raise _bad_request(f"dialect is {shown(name)}: use {', '.join(DIALECTS)}")
+    return dialect
 
 
 def _policy(body: dict[str, Any], services: Services) -> str | None:

@@ -13,9 +13,10 @@ from compressor import Scorer
 from gateway import api, chat
 from gateway.access.binding import bind_to_models
 from gateway.accounts import Account
+from gateway.cache.guard import request_waits
+from gateway.chain import named_in_path
 from gateway.client import request_body
-from gateway.dialects import Dialect
-from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.dialects.paths import dialect_of
 from gateway.errors import ClientGone
 from gateway.handlers import exception_handlers
 from gateway.incoming import Incoming
@@ -25,12 +26,6 @@ from gateway.services import POLL_S, Services, open_services
 from gateway.settings import Config
 from gateway.types import Cache
 from policies.schema import Mode
-
-DIALECTS: dict[tuple[str, str], Dialect] = {
-    ("POST", "/v1/chat/completions"): CHAT_COMPLETIONS,
-    ("POST", "/chat/completions"): CHAT_COMPLETIONS,
-}
-"""Where texts are compressed; every other request is passed through unread."""
 
 Beside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
 
@@ -102,10 +97,19 @@ async def forward(incoming: Incoming, scope: Scope, receive: Receive, send: Send
     except Refusal as refusal:
         Account.open(incoming, services).close_refused(refusal)
         raise
-    dialect = DIALECTS.get((incoming.method, incoming.path))
+    dialect = dialect_of(incoming.method, incoming.path)
     if dialect is not None:
         await chat.handle(incoming, receive, send, services, dialect)
     else:
-        await Account.open(incoming, services).answer(
-            Plan(request_body(scope, receive), reads_usage=False), receive, send
-        )
+        plan = Plan(request_body(scope, receive), upstream=await kept_at(incoming, services), answers=None)
+        await Account.open(incoming, services).answer(plan, receive, send)
+
+
+async def kept_at(incoming: Incoming, services: Services) -> str | None:
+    """The upstream that keeps the answer which the path names; None where that is not known."""
+    name = named_in_path(incoming.path)
+    if name is None or len(services.upstreams) < 2:
+        return None
+    with request_waits(services.cache_wait_s):
+        link = await services.chains.find(incoming.tenant, name)
+    return link.upstream if link else None

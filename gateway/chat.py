@@ -20,6 +20,7 @@ from compressor import encoding_for
 from gateway.access.scopes import permitted
 from gateway.accounts import Account
 from gateway.cache.guard import request_waits
+from gateway.chain import Link
 from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect
@@ -53,6 +54,8 @@ class _Asked:
     body: bytes
     dialect: Dialect
     request: ChatRequest
+    link: Link | None
+    """What is known of the turns before that the upstream keeps."""
 
 
 async def handle(
@@ -78,26 +81,26 @@ async def handle(
     except asyncio.CancelledError:  # the server stops
         account.close_unanswered()
         raise
-    await account.answer(plan, receive, send)
+    await account.answer(replace(plan, answers=dialect.answers), receive, send)
 
 
 async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> Plan:
     """Everything that is decided before a byte is sent; whatever fails, the body as it came."""
     incoming, services = account.incoming, account.services
     request: ChatRequest | str | None = None
+    link: Link | None = None
     try:
         request = await _parse(incoming, body, services, dialect, account.watch)
         if isinstance(request, str):
             return Plan(body, skip=request)
-        if services.kill_mode == "off":
-            return Plan(body, skip="off", request=request)
-        if incoming.has_digest:
-            return Plan(body, skip="unparsable", request=request)
         with request_waits(services.cache_wait_s):
-            return await _plan(_Asked(incoming, body, dialect, request), account)
+            if request.chain is not None:
+                link = await services.chains.find(incoming.tenant, request.chain)
+            plan = await _plan(_Asked(incoming, body, dialect, request, link), account)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
-        return Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
+        plan = Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
+    return replace(plan, upstream=link.upstream) if link is not None else plan
 
 
 async def _parse(
@@ -120,6 +123,10 @@ async def _parse(
 
 async def _plan(asked: _Asked, account: Account) -> Plan:
     services, watch = account.services, account.watch
+    if services.kill_mode == "off":
+        return Plan(asked.body, skip="off", request=asked.request)
+    if asked.incoming.has_digest:
+        return Plan(asked.body, skip="unparsable", request=asked.request)
     with watch.stage("decide"):
         decided = await _held(_decide(asked, services), services, watch, None)
     if decided is None:
@@ -128,7 +135,7 @@ async def _plan(asked: _Asked, account: Account) -> Plan:
     plan = Plan(
         asked.body, skip=decision.skip, decision=decision, request=asked.request, conversation=conversation
     )
-    if decision.answer_ttl_s is not None:
+    if decision.answer_ttl_s is not None and asked.dialect.is_replayable:
         with watch.stage("response_cache"):
             question = _question(asked, decision, services)
             answer = await account.turn.look_up(
@@ -219,10 +226,12 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
     overrides = _overrides(incoming, services)
     conversation = await services.conversations.identify(
         incoming.tenant,
-        [body[message.start : message.end] for message in request.messages],
+        [message.identity(body) for message in request.messages],
         unit=overrides.unit,
         prompt_cache_key=request.prompt_cache_key,
         n_opening=_n_opening(request),
+        chain=request.chain,
+        chained=asked.link.conversation if asked.link else None,
     )
     caller = incoming.principal
     facts = RequestFacts(incoming.path, request.model, caller.key_id, caller.team, incoming.headers)
@@ -256,7 +265,10 @@ async def _pinned(
         return fresh
     subject = f"{facts.path} {facts.key_id} {facts.model}".encode()
     pin = fresh.to_pin().to_bytes()
-    is_continued = any(message.role == "assistant" for message in asked.request.messages)
+    request = asked.request
+    is_continued = request.chain is not None or any(
+        message.role == "assistant" for message in request.messages
+    )
     tenant = asked.incoming.principal.tenant
     stored = await pins.decide(tenant, conversation, pin, subject=subject, is_continued=is_continued)
     return obey(Decision.from_bytes(stored), fresh)

@@ -1,9 +1,10 @@
 """Which conversation a request belongs to, and what was decided for it at first sight (pins).
 
 A conversation has a name from its client (`x-pith-unit`, else `prompt_cache_key`) and its opening messages,
-since a unit may be a user, and applications send one cache key with all they ask. Else it is recognised:
-each request's messages are recorded as a prefix, and a later request that begins with a recorded prefix
-belongs to the same conversation, the longest one deciding.
+since a unit may be a user, and applications send one cache key with all they ask. Else it is the one of what
+the request continues at the upstream (`chain.py`). Else it is recognised: each request's messages are
+recorded as a prefix, and a later request that begins with a recorded prefix belongs to the same conversation,
+the longest one deciding.
 
 Recognition compares raw bytes. A client that writes an old message differently on a later turn (other
 spacing, key order or escapes, as some do with tool calls) starts a new conversation: its pins are lost
@@ -45,10 +46,13 @@ class Conversations:
         unit: str | None,
         prompt_cache_key: str | None,
         n_opening: int = 0,
+        chain: str | None = None,
+        chained: str | None = None,
     ) -> str:
         """The conversation's name: 64 hex digits that tell nothing of the client's own name for it.
 
-        `n_opening` messages open it: they tell apart what a client calls by one name.
+        `n_opening` messages open it: they tell apart what a client calls by one name. `chain` is what the
+        upstream calls what the request continues, `chained` the conversation that is known to be.
         """
         for kind, given in ((b"unit", unit), (b"prompt_cache_key", prompt_cache_key)):
             if given:
@@ -56,6 +60,10 @@ class Conversations:
                 parts = (b"conversation", kind, tenant.encode(), _encode(given), *opening)
                 name = await self._offload(sum(map(len, opening)), self._secret.keyed, *parts)
                 return name.hex()
+        if chained is not None and _NAME.fullmatch(chained.encode()):
+            return chained
+        if chain is not None:
+            return self._secret.keyed(b"conversation", b"chain", tenant.encode(), _encode(chain)).hex()
         return await self._recognise(tenant, messages)
 
     async def _recognise(self, tenant: str, messages: Sequence[bytes]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway.dialects import ChatRequest
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
 from gateway.response_record import Answer
 from gateway.types import RawHeaders
 from policies.decide import Decision
@@ -22,6 +23,8 @@ class Plan:
     decision: Decision | None = None
     request: ChatRequest | None = None
     conversation: str | None = None
+    upstream: str | None = None
+    """Where it has to go, since what it continues is kept there; None: as the routes say."""
     tokenizer: str | None = None
     origin_tokens: int | None = None
     """Of the whole prompt, by the target model's tokenizer."""
@@ -31,10 +34,15 @@ class Plan:
     """What the cache of answers gave; None where the policy has none."""
     answer: Answer | None = None
     """The answer on record: it is replayed, and nothing is sent to the upstream."""
-    reads_usage: bool = True
-    """The answer's usage is in a shape we know. Others' answers are not looked at: they may be large."""
+    answers: AnswerShape | None = CHAT_ANSWERS
+    """How the answer tells its usage. None: it is not looked at, and may be large."""
     hides_usage: bool = False
     """The upstream was asked for usage the client did not ask for: that event is withheld."""
+
+    @property
+    def reads_usage(self) -> bool:
+        """Whether the answer is in a shape we know."""
+        return self.answers is not None
 
     def headers(self, request_id: str, timing: bytes) -> RawHeaders:
         """The response header fields that say what was done."""

@@ -23,6 +23,7 @@ from gateway.cache.guard import REQUEST_COMMANDS
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
+from gateway.chain import Chains
 from gateway.collector import collect_between_requests
 from gateway.compat import CompatCompressor
 from gateway.config import open_policies
@@ -69,6 +70,7 @@ class Services:
     engine: Engine
     compressor: Compressor
     conversations: Conversations
+    chains: Chains
     pins: Pins
     texts: Texts
     responses: ResponseCache
@@ -210,6 +212,7 @@ async def open_services(
             engine=engine,
             compressor=compressor,
             conversations=Conversations(cache, secret, offload),
+            chains=Chains(cache, secret),
             pins=pins,
             texts=Texts(compressor, memo, pins, secret, offload),
             responses=ResponseCache(cache, secret, offload, time.time),

@@ -7,11 +7,14 @@ asked for is left out (`sse.UsageHider`); memory is bounded: what is beyond its 
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape, Told
 from gateway.sse import EventReader, UsageHider
 from gateway.types import RawHeaders, Usage
-from gateway.usage import output_characters, read_object, read_usage
+from gateway.usage import estimated_usage, is_absurd, read_object, read_usage
 
 BODY_LIMIT: Final = 4 << 20
 """Bytes of a JSON answer that are copied for reading its usage, and that one chunk may unpack to."""
@@ -28,18 +31,32 @@ class UsageTap:
     have to write anew. A content-length, which would become wrong, is left out then.
     """
 
-    def __init__(self, *, is_hiding: bool = False) -> None:
-        self.usage: Usage | None = None
-        """The last usage the upstream reported; of a JSON answer, after `end`."""
+    def __init__(self, shape: AnswerShape = CHAT_ANSWERS, *, is_hiding: bool = False) -> None:
+        self.answer_id: str | None = None
+        """The upstream's name for what it keeps of the answer."""
         self.output_characters = 0
         """Characters of streamed output so far, for an estimate when the stream breaks off."""
         self.is_done = False
         """The stream said that it is done: a client may leave now, as OpenAI's do, and has had it all."""
+        self.is_absurd = False
+        """The upstream told a usage that cannot be."""
+        self._shape = shape
+        self._told: Told | None = None
+        self._usage: Usage | None = None
         self._is_hiding = is_hiding
         self._hider: UsageHider | None = None
         self._events: EventReader | None = None
         self._body: bytearray | None = None
         self._gzip: _Gunzip | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage the upstream reported; of a JSON answer, after `end`."""
+        if self._usage is None or self._told is None or not self._told.get("is_partial"):
+            return self._usage
+        streamed = estimated_usage(0, self.output_characters).completion_tokens
+        completion = max(self._usage.completion_tokens, streamed)
+        return replace(self._usage, completion_tokens=completion, estimated=True)
 
     def head(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         """Look at the answer's head: what can be read of it. Returns headers to send instead, or None."""
@@ -76,15 +93,23 @@ class UsageTap:
         if self._events is not None and (data := self._events.end()) is not None:
             self._read_event(data)
         if self._body is not None:
-            self.usage = read_usage(read_object(bytes(self._body)).get("usage"))
+            self._read(read_object(bytes(self._body)))
             self._body = None
         return b"" if self._hider is None else self._hider.end()
 
     def _read_event(self, data: bytes) -> None:
-        self.is_done = data == DONE
-        chunk = read_object(data)
-        self.usage = read_usage(chunk.get("usage")) or self.usage
-        self.output_characters += output_characters(chunk)
+        event = read_object(data)
+        self.is_done = data == DONE or self._shape.is_last(event)
+        self._read(event)
+        self.output_characters += self._shape.characters(event)
+
+    def _read(self, answer: Mapping[str, Any]) -> None:
+        self.answer_id = self.answer_id or self._shape.id(answer)
+        told = self._shape.usage(answer, self._told)
+        if told is not None and told is not self._told:
+            self._told = told
+            self._usage = read_usage(told) or self._usage
+            self.is_absurd = is_absurd(told)
 
 
 class _Gunzip:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
 from gateway.json_spans import ByteSpan
 from gateway.splice import Edit
 
@@ -22,6 +23,14 @@ class Message:
     start: int
     """Raw bytes of the element: body[start:end]."""
     end: int
+    said: tuple[ByteSpan, ...] | None = None
+    """The parts by which it is recognised on later turns; None: all of it."""
+
+    def identity(self, body: bytes) -> bytes:
+        """What tells it from other messages."""
+        if self.said is None:
+            return body[self.start : self.end]
+        return b"\0".join(body[start:end] for start, end in self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,24 @@ class ChatRequest:
     stream_options: ByteSpan | None
     members_end: int
     """Where another member of the top object may be inserted: after its last value."""
+    chain: str | None = None
+    """The upstream's name for what it keeps of earlier turns, which this request continues."""
+
+
+def _asks_nothing(body: bytes, request: ChatRequest) -> Edit | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One API's request shape, as pure functions."""
+    """One API's shape, as pure functions."""
 
     name: str
+    path: str
+    """Where the API usually is, as policies match it."""
     parse: Callable[[bytes], ChatRequest | SkipReason]
-    ask_usage: Callable[[bytes, ChatRequest], Edit | None]
+    answers: AnswerShape = CHAT_ANSWERS
+    ask_usage: Callable[[bytes, ChatRequest], Edit | None] = _asks_nothing
     """The edit that makes the upstream report the usage of a stream; None where none is needed or safe."""
+    is_replayable: bool = False
+    """Whether the cache of answers knows which of its requests may be answered again."""

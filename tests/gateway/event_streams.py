@@ -38,6 +38,11 @@ def event(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def typed(kind: str, **fields: object) -> bytes:
+    """An event with its type said twice, as responses and messages stream them."""
+    return b"event: %b\n" % kind.encode() + event(orjson.dumps({"type": kind, **fields}))
+
+
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     marks = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     return [data[start:stop] for start, stop in pairwise(marks)]

@@ -90,3 +90,16 @@ values: st.SearchStrategy[tuple[Json, str]] = st.recursive(
 documents: st.SearchStrategy[tuple[Json, bytes]] = st.tuples(gaps, values, gaps).map(
     lambda parts: (parts[1][0], (parts[0] + parts[1][1] + parts[2]).encode())
 )
+
+
+def requests(names: Sequence[str], words: Sequence[str]) -> st.SearchStrategy[Json]:
+    """Values built from the names and words of an API, in every wrong place: objects above all."""
+    leaves = st.none() | st.booleans() | st.integers() | st.sampled_from(words) | st.text(max_size=5)
+    values = st.recursive(
+        leaves,
+        lambda children: (
+            st.lists(children, max_size=4) | st.dictionaries(st.sampled_from(names), children, max_size=6)
+        ),
+        max_leaves=25,
+    )
+    return st.dictionaries(st.sampled_from(names), values, max_size=4)

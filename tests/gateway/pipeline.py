@@ -26,6 +26,7 @@ from gateway.accounts import Account
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
+from gateway.chain import Chains
 from gateway.chat import plan_or_original
 from gateway.config import load as load_config
 from gateway.conversation import Conversations, Pins
@@ -238,6 +239,7 @@ def pipeline(
         engine=engine,
         compressor=cached,
         conversations=Conversations(shared, SECRET, offload),
+        chains=Chains(shared, SECRET),
         pins=pins,
         texts=Texts(compressor or cached, memory, pins, SECRET, offload),
         responses=ResponseCache(shared, SECRET, offload, lambda: 0.0),

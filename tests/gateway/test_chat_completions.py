@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import ChatRequest
-from gateway.dialects.chat_completions import CHAT_COMPLETIONS, MAX_MESSAGES, ask_usage, parse
+from gateway.dialects.chat_completions import CHAT_COMPLETIONS, ask_usage, parse
+from gateway.dialects.fields import MAX_MESSAGES
 from gateway.splice import splice
 from tests.gateway.json_documents import AWKWARD
 

@@ -1,0 +1,48 @@
+"""How the answers of one API say what they cost; the tap takes an `AnswerShape` as an argument.
+
+The functions are pure, take a parsed JSON object (a whole answer, or one event of a stream), and never raise:
+an upstream's odd answer is no trouble of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gateway.usage import output_characters
+
+Told: TypeAlias = Mapping[str, Any]
+"""A usage in the spelling of chat completions, which `usage.read_usage` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerShape:
+    """What the tap needs to know."""
+
+    usage: Callable[[Mapping[str, Any], Told | None], Told | None]
+    """The usage told so far: by this answer or event, and by the events before."""
+    characters: Callable[[Mapping[str, Any]], int]
+    """How many characters of output an event brings."""
+    is_last: Callable[[Mapping[str, Any]], bool] = lambda event: False
+    """Whether an event says that the answer is whole (`[DONE]` always does)."""
+    id: Callable[[Mapping[str, Any]], str | None] = lambda answer: None
+    """The name under which the upstream keeps the answer for later turns, where it does."""
+    is_billed: bool = True
+    """Whether asking costs anything and saves anything."""
+
+
+def chat_usage(answer: Mapping[str, Any], earlier: Told | None) -> Told | None:
+    """As chat completions tell it: in the answer, or in one of the events, the last one counting."""
+    told = answer.get("usage")
+    if not isinstance(told, Mapping):
+        return earlier if told is None else {}
+    return {"service_tier": answer.get("service_tier"), **told}
+
+
+CHAT_ANSWERS = AnswerShape(chat_usage, output_characters)
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}

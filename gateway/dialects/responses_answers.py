@@ -1,0 +1,62 @@
+"""What the answers of `/v1/responses` tell: one object, or typed events that carry it (`response`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.answers import AnswerShape, Told, mapping
+
+_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_DELTAS: Final = frozenset(
+    {
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.mcp_call_arguments.delta",
+        "response.code_interpreter_call_code.delta",
+    }
+)
+
+
+def usage(answer: Mapping[str, Any], earlier: Told | None) -> Told | None:
+    """Told once, by the answer or by the event that ends it."""
+    response = _response(answer)
+    told = response.get("usage")
+    if told is None:
+        return earlier
+    counts = mapping(told)
+    return {
+        "prompt_tokens": counts.get("input_tokens"),
+        "prompt_tokens_details": counts.get("input_tokens_details"),
+        "completion_tokens": counts.get("output_tokens"),
+        "completion_tokens_details": counts.get("output_tokens_details"),
+        "service_tier": response.get("service_tier"),
+    }
+
+
+def characters(event: Mapping[str, Any]) -> int:
+    """Of text, reasoning and arguments; binary output is not counted."""
+    delta = event.get("delta")
+    return len(delta) if event.get("type") in _DELTAS and isinstance(delta, str) else 0
+
+
+def is_last(event: Mapping[str, Any]) -> bool:
+    """Whether nothing comes after it."""
+    return event.get("type") in _ENDS
+
+
+def response_id(answer: Mapping[str, Any]) -> str | None:
+    """What a later request names as `previous_response_id`."""
+    name = _response(answer).get("id")
+    return name if isinstance(name, str) else None
+
+
+def _response(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return answer if answer.get("object") == "response" else mapping(answer.get("response"))
+
+
+RESPONSES_ANSWERS = AnswerShape(usage, characters, is_last, response_id)
