@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from gateway.dialects import ChatRequest
 from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
 from gateway.response_record import Answer
+from gateway.texts import Finished
 from gateway.types import RawHeaders
 from policies.decide import Decision
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Treated:
+    """What was looked at and how it went on, for the accounts."""
+
+    body: bytes
+    """As it came."""
+    request: ChatRequest
+    finished: Sequence[Finished]
+    is_applied: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,8 @@ class Plan:
     origin_tokens: int | None = None
     """Of the whole prompt, by the target model's tokenizer."""
     compressed_tokens: int | None = None
+    treated: Treated | None = None
+    """Absent where the texts were not looked at."""
     cache: str | None = None
     response_cache: str | None = None
     """What the cache of answers gave; None where the policy has none."""
@@ -41,8 +55,8 @@ class Plan:
 
     @property
     def reads_usage(self) -> bool:
-        """Whether the answer is in a shape we know."""
-        return self.answers is not None
+        """Whether the answer tells what it cost, in a shape we know."""
+        return self.answers is not None and self.answers.is_billed
 
     def headers(self, request_id: str, timing: bytes) -> RawHeaders:
         """The response header fields that say what was done."""
