@@ -40,6 +40,11 @@ class Replicated:
                     f"{self.fingerprint!r}: load the same model on every device"
                 )
 
+    @property
+    def compat(self) -> object:
+        """For fidelity compat; None where the scorer has none."""
+        return getattr(self._first, "compat", None)
+
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """As each of them would."""
         return self._first.encode(text, words)
