@@ -15,7 +15,7 @@ What a scenario adds is its time less that of the direct request.
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import http.client
 import json
 import os
@@ -25,12 +25,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
-
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compressor import CompressionParams, Scorer
 from compressor.bench import MODEL, RECIPE, Laps
@@ -45,6 +44,7 @@ from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.hashing import Secret
 from gateway.interpreter import settle
 from gateway.splice import decode, raw_spans
+from gateway.standstill import Probe, Standstill
 from policies.load import default_policies
 from policies.params import ProtectParams
 from policies.schema import Match, Policy
@@ -52,7 +52,6 @@ from policies.schema import Match, Policy
 PATH = "/v1/chat/completions"
 SMALL_PATH = "/v1/embeddings"
 PARAMS = CompressionParams(rate=0.5, force_tokens=("\n", "?"))
-TICK_S = 0.001
 CACHE_BYTES = 128 << 20
 OTHER_POLICY = "without-tags"
 
@@ -93,40 +92,6 @@ def besides_model(stages: Mapping[str, float]) -> float:
     return sum(value for stage, value in stages.items() if stage not in (RECIPE, MODEL))
 
 
-@dataclass(slots=True)
-class Probe:
-    """Wakes up every millisecond on the loop of the app it wraps, and notes how late it was.
-
-    As late as this process computed meanwhile, whichever of its threads: a loop that waits for a processor
-    that others have is not blocked by Pith. Waiting for a disk would not show.
-    """
-
-    app: ASGIApp
-    worst_s: float = 0.0
-
-    def take(self) -> float:
-        """The longest stand-still since the last time."""
-        worst, self.worst_s = self.worst_s, 0.0
-        return worst
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
-            return
-        ticking = asyncio.create_task(self._tick())
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            ticking.cancel()
-
-    async def _tick(self) -> None:
-        while True:
-            began, computed = time.perf_counter(), time.process_time()
-            await asyncio.sleep(TICK_S)
-            late = time.perf_counter() - began - TICK_S
-            self.worst_s = max(self.worst_s, min(late, time.process_time() - computed))
-
-
 class Client:
     """One kept-alive connection."""
 
@@ -154,15 +119,18 @@ class Samples:
     """Seconds of a scenario, one a conversation."""
 
     added: Seconds = field(default_factory=list)
+    late: Seconds = field(default_factory=list)
+    """The longest stand-still of the loop, whoever's doing."""
     blocked: Seconds = field(default_factory=list)
-    """The longest stand-still of the loop."""
+    """The longest that this process held it."""
     cpu: Seconds = field(default_factory=list)
     """What this process computed, the client included: on a busy machine it tells more than a clock."""
 
-    def note(self, added: float, blocked: float, cpu: float) -> None:
+    def note(self, added: float, stood_still: Standstill, cpu: float) -> None:
         """One conversation."""
         self.added.append(added)
-        self.blocked.append(blocked)
+        self.late.append(stood_still.wall_s)
+        self.blocked.append(stood_still.held_s)
         self.cpu.append(cpu)
 
 
@@ -175,9 +143,14 @@ class GatewayBench:
     upstream: Client
     probes: Sequence[Probe]
 
-    def _blocked(self) -> float:
+    def _stood_still(self) -> Standstill:
         """The longest stand-still of a loop since the last time."""
-        return max(probe.take() for probe in self.probes)
+        return reduce(Standstill.worst, [probe.take() for probe in self.probes])
+
+    def _tidy(self) -> None:
+        """As a Pith alone in its process does between two requests; of two, one would amid the other's."""
+        gc.collect()
+        self._stood_still()
 
     def conversations(self, tokens: int, n_messages: int, repeats: int) -> tuple[int, dict[str, Samples]]:
         """Bytes of the last conversation, and the samples of each scenario."""
@@ -190,15 +163,15 @@ class GatewayBench:
             computed = time.process_time()
             direct, _ = self.upstream.post(PATH, body, {})
             computed = time.process_time() - computed
-            self._blocked()
+            self._tidy()
             time.sleep(0.05)  # what a loop does when there is nothing to do
-            samples = {"direct": (direct, self._blocked(), computed)}
+            samples = {"direct": (direct, self._stood_still(), computed)}
             for name, (sent, headers) in scenarios.items():
                 pith = self.other_pith if name == "restart" else self.pith
-                self._blocked()
+                self._tidy()
                 computed = time.process_time()
                 took, said = pith.post(PATH, sent, headers)
-                samples[name] = (took - direct, self._blocked(), time.process_time() - computed)
+                samples[name] = (took - direct, self._stood_still(), time.process_time() - computed)
                 _check(name, said)
             if repeat >= 0:
                 for name, sample in samples.items():

@@ -111,6 +111,7 @@ def conversation(
         "repeats": repeats,
         "load": [before, load_average()],
         "added_ms": {name: _spread(sample.added, 1e3) for name, sample in conversations.items()},
+        "loop_late_ms": {name: _spread(sample.late, 1e3) for name, sample in conversations.items()},
         "loop_blocked_ms": {name: _spread(sample.blocked, 1e3) for name, sample in conversations.items()},
         "cpu_ms": {name: _spread(sample.cpu, 1e3) for name, sample in conversations.items()},
         "small_added_ms": _spread(small.added, 1e3),
@@ -127,6 +128,7 @@ def conversation(
 
 def _rows(conversations: Mapping[str, Samples], small: Samples) -> dict[str, dict[str, float]]:
     rows = {f"{name}": _spread(sample.added, 1e3) for name, sample in conversations.items()}
+    rows |= {f"{name}: loop late": _spread(sample.late, 1e3) for name, sample in conversations.items()}
     rows |= {f"{name}: loop blocked": _spread(sample.blocked, 1e3) for name, sample in conversations.items()}
     rows |= {f"{name}: CPU": _spread(sample.cpu, 1e3) for name, sample in conversations.items()}
     return {**rows, "1 KB passed on": _spread(small.added, 1e3)}

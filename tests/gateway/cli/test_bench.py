@@ -53,10 +53,12 @@ def test_conversation() -> None:
     found = json.loads(
         pith("conversation", "--tokens", "12000", "--messages", "12", "--repeats", "2", "--json")
     )
-    for figures in ("added_ms", "loop_blocked_ms", "cpu_ms"):
+    for figures in ("added_ms", "loop_late_ms", "loop_blocked_ms", "cpu_ms"):
         assert set(found[figures]) == SCENARIOS
         for spread in found[figures].values():
             assert_spread(spread)
+    for name, blocked in found["loop_blocked_ms"].items():
+        assert blocked["max"] <= found["loop_late_ms"][name]["max"]
     assert_spread(found["small_added_ms"])
     assert found["bytes"] > 12_000
     assert len(found["load"]) == 2
