@@ -1,4 +1,4 @@
-"""Answers of our own: requests that go no further, in the error shape that OpenAI's clients understand.
+"""Answers of our own: requests that go no further, in a shape that OpenAI's and Anthropic's clients read.
 
 The SDK maps the status to an exception class and retries 408, 409, 429 and 5xx by itself: `x-should-retry`
 tells it when that cannot help.
@@ -42,9 +42,9 @@ class Refusal(Exception):
         return [*fields, (b"content-length", b"%d" % len(self.body()))]
 
     def body(self) -> bytes:
-        """In OpenAI's shape."""
+        """In OpenAI's shape, and with the one field more that makes it Anthropic's."""
         kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
-        return json.dumps(error_body(self.message, kind, self.code)).encode()
+        return json.dumps({"type": "error", **error_body(self.message, kind, self.code)}).encode()
 
 
 def error_body(message: str, kind: str, code: str | None) -> dict[str, object]:

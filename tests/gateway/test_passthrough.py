@@ -134,7 +134,8 @@ async def test_no_answer_is_answered_in_openais_shape(error: UpstreamError, stat
     assert headers[b"x-pith-id"] == b"1"
     assert headers[b"retry-after"] == (b"7" if error.retry_after_s else b"1")
     assert json.loads(client.body) == {
-        "error": {"message": str(error), "type": "api_error", "param": None, "code": code}
+        "type": "error",
+        "error": {"message": str(error), "type": "api_error", "param": None, "code": code},
     }
 
 

@@ -30,7 +30,8 @@ async def test_the_answer_has_openais_shape_and_its_own_length() -> None:
     assert headers[b"retry-after"] == b"1"
     assert headers[b"x-pith-id"] == b"pith-1"
     assert json.loads(body["body"]) == {
-        "error": {"message": "too much at once", "type": "api_error", "param": None, "code": "overloaded"}
+        "type": "error",
+        "error": {"message": "too much at once", "type": "api_error", "param": None, "code": "overloaded"},
     }
 
 
