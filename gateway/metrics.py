@@ -81,6 +81,17 @@ FIRST_BYTE_SECONDS = _histogram(
 )
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
+SCORER_QUEUE = _gauge("pith_scorer_queue_tokens", "Tokens that wait for scores or get some", "device")
+SCORER_AGE = _gauge(
+    "pith_scorer_queue_age_seconds",
+    "How long somebody waits for a turn or a batch lasts",
+    "device",
+    merge="max",
+)
+SCORER_BOUND = _gauge(
+    "pith_scorer_batch_limit_tokens", "Most tokens of a batch that memory takes", "device", merge="max"
+)
+SCORER_RESTARTS = _counter("pith_scorer_restarts_total", "Processes of the scorer started again", "device")
 UNRECORDED = _counter("pith_unrecorded_total", "Requests with an earlier answer and no decision on record")
 SHARED_KEYS = _counter("pith_shared_cache_keys_total", "Keys looked up, by where they were found", "result")
 SHARED_COMMANDS = _counter("pith_shared_cache_commands_total", "Commands to Redis by outcome", "outcome")

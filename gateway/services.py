@@ -13,7 +13,8 @@ from functools import partial
 
 from compressor import Compressor, Engine, Scorer, counter, lexicon
 from compressor.compat_flow import vocabulary_of
-from compressor.scorers import load as load_scorer
+from compressor.placement import close, place
+from compressor.replicas import by_device
 from compressor.tokens import DEFAULT_ENCODING
 from gateway.access.gate import Gate
 from gateway.access.opening import open_gate
@@ -136,16 +137,21 @@ class Services:
 
 
 def load(config: Config) -> Scorer:
-    """The configured scorer, and all that is slow the first time. Raises ModelError, or ParamsError where a
-    policy asks what the scorer cannot do."""
+    """The configured scorer, and all that is slow the first time; to be closed. Raises ModelError, or
+    ParamsError where a policy asks what the scorer cannot do."""
     lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
     counter(DEFAULT_ENCODING)
     if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
         load_litellm()
-    scorer = load_scorer(config.compressor.scorer, config.compressor.device, config.compressor.precision)
-    warm_up(scorer)
-    if open_policies(config).current.names_compat:
-        vocabulary_of(scorer)
+    scorer = place(config.compressor.placement)
+    try:
+        for replica in by_device(scorer).values():
+            warm_up(replica)
+        if open_policies(config).current.names_compat:
+            vocabulary_of(scorer)
+    except BaseException:
+        close(scorer)
+        raise
     return scorer
 
 
@@ -174,7 +180,11 @@ async def open_services(
         offload = Offload()
         stack.callback(offload.close)
         engine = await stack.enter_async_context(
-            Engine(scorer, max_batch_tokens=config.compressor.max_batch_tokens)
+            Engine(
+                scorer,
+                max_batch_tokens=config.compressor.max_batch_tokens,
+                max_queue_age_s=config.compressor.queue_ms / 1e3,
+            )
         )
         upstreams = _open_upstreams(config)
         for upstream in upstreams.values():

@@ -8,11 +8,12 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from compressor.placement import close
 from gateway.admin.console import Console
 from gateway.admin.listener import listening
 from gateway.app import create_app
@@ -53,8 +54,11 @@ def serve(read: Callable[[], Config], place: Place, on_ready: Ready) -> None:
         on_ready(port)
 
     try:
-        app = create_app(config, load(config), lambda: read().mode, beside=beside)
-        with starting(app) as watched:
+        with ExitStack() as stack:
+            scorer = load(config)
+            stack.callback(close, scorer)
+            app = create_app(config, scorer, lambda: read().mode, beside=beside)
+            watched = stack.enter_context(starting(app))
             server = make_server(watched, "", 0, drain=config.drain, serving=serving, on_ready=ready)
             server.run(list(place.main))
     finally:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, SecretStr, Tag, ValidationInfo
 
+from compressor.placement import Isolation, Placement
 from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
@@ -59,9 +60,16 @@ def _read_ledger(url: object) -> object:
 
 
 def _read_device(device: object) -> object:
-    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
-        raise ValueError(f"value {device!r}: must be auto, cpu, cuda or cuda:N")
-    return device
+    """One device, or several: as a list, or with commas between them. Kept as the latter."""
+    names = device.split(",") if isinstance(device, str) else device
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and _DEVICE.fullmatch(name.strip()) for name in names
+    ):
+        raise ValueError(f"value {device!r}: must be auto, cpu, cuda or cuda:N, or a list of them")
+    names = [name.strip() for name in names]
+    if not names or len(set(names)) < len(names) or (len(names) > 1 and {"auto", "cuda"} & {*names}):
+        raise ValueError(f"value {device!r}: of several devices name each once, as cpu or cuda:N")
+    return ",".join(names)
 
 
 def _policies_kind(value: object) -> str:
@@ -91,13 +99,26 @@ class CompressorConfig(Frozen):
     scorer: str = "default"
     """`default` (embedded), `frequency`, or a token-classification model: a folder or a hub name."""
     device: Annotated[str, BeforeValidator(_read_device)] = "auto"
+    """Several, with commas between them, are replicas."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     max_batch_tokens: Annotated[Count, Field(ge=512)] = 16384
     """Token budget of one forward pass, padding included."""
+    isolation: Isolation = "auto"
+    """Whether the scorer has a process of its own; `auto`: on a GPU."""
+    watchdog_s: Annotated[Number, Field(gt=0)] = 60.0
+    """How long that process may take for a batch before it is killed and another started."""
+    queue_ms: Annotated[Count, Field(ge=1)] = 2000
+    """How long work may wait or be under way before newcomers go on whole at once."""
     deadline_ms: Annotated[Count, Field(ge=1)] = 500
     """Most a request waits for scores; then its text goes on whole."""
     usd_per_hour: Annotated[Number, Field(ge=0)] = 0.0
     """What an hour of the device costs, to be set against what compressing saves."""
+
+    @property
+    def placement(self) -> Placement:
+        """What scores, and where."""
+        devices = tuple(self.device.split(","))
+        return Placement(self.scorer, devices, self.precision, self.isolation, self.watchdog_s)
 
 
 Seconds: TypeAlias = Annotated[Number, Field(gt=0)]

@@ -52,6 +52,11 @@ def _of_parts(services: Services) -> Iterator[Sample]:
             yield metrics.UPSTREAM_IN_FLIGHT, (name,), upstream.n_in_flight
             yield metrics.UPSTREAM_IDLE, (name,), upstream.n_idle
             yield metrics.UPSTREAM_SHUT, (name,), float(upstream.is_shut)
+    for device, vitals in services.engine.vitals().items():
+        yield metrics.SCORER_QUEUE, (device,), vitals.n_tokens
+        yield metrics.SCORER_AGE, (device,), vitals.age_s
+        yield metrics.SCORER_BOUND, (device,), vitals.batch_bound
+        yield metrics.SCORER_RESTARTS, (device,), vitals.n_restarts
     yield metrics.UNRECORDED, (), services.pins.n_unrecorded
     if services.shared is not None:
         yield from _of_shared(services.shared)

@@ -21,7 +21,12 @@ LAYERS = ("gateway", "policies", "compressor")
 """A package imports those after it, never those before it."""
 
 TORCH_PLACES = ("compressor/worker.py", "compressor/scorers/", "compressor/train/")
-HTTP_PLACES = ("gateway/upstreams/", "gateway/cli/demo.py", "gateway/cli/bench.py")
+HTTP_PLACES = (
+    "gateway/upstreams/",
+    "gateway/distill/teacher.py",
+    "gateway/cli/demo.py",
+    "gateway/cli/bench.py",
+)
 PLACES = {
     "torch": TORCH_PLACES,
     "transformers": TORCH_PLACES,
@@ -32,6 +37,7 @@ PLACES = {
     "sqlalchemy": ("gateway/ledger/", "gateway/access/store.py"),
     "limits": ("gateway/access/",),
     "litellm": ("gateway/upstreams/litellm.py",),
+    "onnxruntime": ("compressor/scorers/embedded_session.py",),
 }
 """Third-party package to the files and folders that may import it. (To find a package's files, ask
 `importlib.util.find_spec`, which does not import it.)"""
@@ -48,6 +54,10 @@ DELAYED = {
     "gateway.access.shared": "it brings redis",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
     "compressor.scorers.causal": "as the classifier",
+    "compressor.scorers.tokenizer": "it brings tokenizers; for models alone",
+    "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",
+    "compressor.train": "it brings torch",
+    "wordfreq": "of the extra `train`; its tables are large",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",
 }
 """What an import inside a function may name, with all below it, and why it is worth delaying."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.alignment import word_scores
 from compressor.chunks import Limits, Window, rank_cuts, windows
-from compressor.scorers.tokenizer import TextTokenizer, Tokens
 from compressor.types import Bools, Chunk, Ints, Scores, Words
+
+if TYPE_CHECKING:  # tokenizers takes memory, and whoever passes rows on needs none
+    from compressor.scorers.tokenizer import TextTokenizer, Tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)

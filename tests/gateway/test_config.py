@@ -77,6 +77,9 @@ EXAMPLES = {
     "MAX_BATCH_TOKENS": "4096",
     "DEADLINE_MS": "40",
     "USD_PER_HOUR": "1.5",
+    "ISOLATION": "thread",
+    "WATCHDOG_S": "1.5",
+    "QUEUE_MS": "40",
     "CACHE": "memory://",
     "CACHE_TIMEOUT_MS": "80",
     "CACHE_MAX_BYTES": "2000000",
@@ -195,7 +198,7 @@ def test_a_flag_below_something_that_is_no_mapping(tmp_path: Path) -> None:
     text = "listen: 8080\ncompressor: {device: 5}\n"
     assert refused(tmp_path, text, {"PITH_LISTEN__HOST": "h"}, **{"listen.port.x": 1}) == [
         "pith.yaml:1: listen: value 8080: must be a mapping of keys to values",
-        "pith.yaml:2: compressor.device: value 5: must be auto, cpu, cuda or cuda:N",
+        "pith.yaml:2: compressor.device: value 5: must be auto, cpu, cuda or cuda:N, or a list of them",
     ]
 
 
@@ -310,7 +313,7 @@ virtual_keys: []
         "pith.yaml:2: upstreams.claude.kind: value 'grpc': must be 'http' or 'litellm'",
         f"pith.yaml:3: cache: begins with nothing that is known; write memory://, {FORMS}",
         "pith.yaml:4: ledger: only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db",
-        "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N",
+        "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N, or a list of them",
         "pith.yaml:5: compressor.precision: value 'int8': must be 'auto', 'fp32', 'fp16' or 'bf16'",
         "pith.yaml:5: compressor.deadline_ms: value 0: input should be greater than or equal to 1",
     ]
@@ -461,3 +464,26 @@ def test_an_address_that_the_configuration_names_is_fine(tmp_path: Path) -> None
     assert read(tmp_path, text).upstreams["meta"].url == "http://169.254.10.5"
     [problem] = refused(tmp_path, text.replace("[169.254.10.5]", "[here]"))
     assert "value 'here': must be an address or a network" in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "devices"),
+    [
+        ("cuda:1", ("cuda:1",)),
+        ("[cuda:0, cuda:1]", ("cuda:0", "cuda:1")),
+        ('"cuda:0, cuda:1,cpu"', ("cuda:0", "cuda:1", "cpu")),
+        ("[auto]", ("auto",)),
+    ],
+)
+def test_one_device_or_several(tmp_path: Path, written: str, devices: tuple[str, ...]) -> None:
+    file = tmp_path / "pith.yaml"
+    file.write_text(f"compressor: {{device: {written}, isolation: process, watchdog_s: 5}}\n")
+    placement = load(file, {}, {}).compressor.placement
+    assert placement.devices == devices
+    assert (placement.isolation, placement.watchdog_s) == ("process", 5)
+
+
+@pytest.mark.parametrize("written", ["[]", "[cuda:0, cuda:0]", "[auto, cpu]", "[cuda, cuda:0]"])
+def test_several_devices_are_named_once_each(tmp_path: Path, written: str) -> None:
+    [problem] = refused(tmp_path, f"compressor: {{device: {written}}}\n")
+    assert problem.endswith("of several devices name each once, as cpu or cuda:N")
