@@ -128,7 +128,7 @@ def _completion_events(asked: dict[str, Any]) -> Iterator[bytes]:
 
 
 _ANSWERS: dict[str, Any] = {
-    "completions": (lambda asked: completion(asked["model"]), _completion_events),
+    "completions": (lambda asked: completion(asked.get("model", "gpt-4o-mini")), _completion_events),
     "responses": (lambda asked: response(), _response_events),
     "messages": (lambda asked: message(), _message_events),
 }

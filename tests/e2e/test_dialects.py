@@ -137,14 +137,17 @@ def test_what_is_counted_is_what_would_be_sent(place: Place) -> None:
     assert counted.json == sent.json
 
 
-def test_an_azure_deployment_is_the_model(place: Place) -> None:
+def test_an_azure_deployment_is_the_model(tmp_path: Path) -> None:
+    upstream = DialectsUpstream()
+    target = "/openai/deployments/gpt-4o-mini/chat/completions?api-version=2024-10-21"
     body = {"messages": [{"role": "user", "content": LONG}]}
-    place.first.received.clear()
-    answer = place.post("/openai/deployments/gpt-4o-mini/chat/completions?api-version=2024-10-21",
-                        {**body, "model": "gpt-4o-mini"}, **{"api-key": "k"})  # fmt: skip
-    assert answer.status_code == 200
-    assert place.first.last.path.endswith("?api-version=2024-10-21")
-    assert is_cut(place.first.last.json["messages"][0]["content"])
+    with serving(upstream.app()) as port, gateway(tmp_path, f"http://127.0.0.1:{port}") as own:
+        httpx.post(f"http://127.0.0.1:{own}{target}", json=body, headers={"api-key": "k"}, timeout=30)
+    assert f"/{upstream.last.path}" == target
+    assert ("api-key", "k") in upstream.last.headers
+    assert is_cut(upstream.last.json["messages"][0]["content"])
+    [row] = rows(tmp_path)
+    assert (row["model"], row["tokenizer"], row["cost_usd"] > 0) == ("gpt-4o-mini", "o200k_base", True)
 
 
 def test_what_continues_an_answer_goes_where_it_is_kept(place: Place) -> None:
