@@ -24,6 +24,7 @@ TORCH_PLACES = ("compressor/worker.py", "compressor/scorers/", "compressor/train
 HTTP_PLACES = (
     "gateway/upstreams/",
     "gateway/distill/teacher.py",
+    "gateway/cli/eval_ask.py",
     "gateway/cli/demo.py",
     "gateway/cli/bench.py",
 )

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from gateway.cli import LazyGroup
 
 STAGES: Mapping[str, str] = {
+    "distill": "gateway.cli.train_distill:distill",
     "annotate": "gateway.cli.train_annotate:annotate",
     "filter": "gateway.cli.train_filter:filter_records",
+    "fit": "gateway.cli.train_fit:fit",
+    "export": "gateway.cli.train_export:export",
 }
 """Stage to `module:attribute`, in the order they are run: a stage's imports are its own."""
 

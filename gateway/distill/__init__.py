@@ -1,0 +1,1 @@
+"""Asks a teacher, over the network, what `compressor.train.distill` wants to know."""
