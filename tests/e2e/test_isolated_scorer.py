@@ -48,7 +48,8 @@ async def skipped(port: Port) -> str | None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port.main}", timeout=PATIENCE_S) as client:
         answer = await client.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
-    return answer.headers.get("x-pith-skip")
+    skip: str | None = answer.headers.get("x-pith-skip")
+    return skip
 
 
 async def test_scorers_that_are_killed_are_replaced_and_requests_pass(tmp_path: Path, instant: str) -> None:
