@@ -109,7 +109,8 @@ class Teacher:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Lost(f"the connection broke off ({type(error).__name__})") from error
         except (httpx.InvalidURL, ValueError) as error:
-            raise TeacherError(f"{self._url} cannot be asked: {error}; check --url") from error
+            reason = type(error).__name__  # its words may hold the key
+            raise TeacherError(f"{self._url} cannot be asked: {reason}; check --url and the key") from None
         if answer.status_code == httpx.codes.OK:
             return _read(answer.content)
         raise self._failure(answer)

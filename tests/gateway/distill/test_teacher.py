@@ -87,6 +87,16 @@ async def test_nobody_there() -> None:
             await teacher.ask("a", 1)
 
 
+@pytest.mark.parametrize(
+    "endpoint", [Endpoint("http://a\x7f", "m", KEY), Endpoint("http://a", "m", "sk-secret-1é")]
+)
+async def test_what_cannot_be_asked_is_said(endpoint: Endpoint) -> None:
+    async with Teacher(endpoint, "", 1) as teacher:
+        with pytest.raises(TeacherError, match=r"cannot be asked: .*; check --url and the key") as caught:
+            await teacher.ask("a", 1)
+    assert KEY not in str(caught.value)
+
+
 def test_a_key_is_not_shown() -> None:
     assert KEY not in repr(Endpoint("http://a", "m", KEY))
     assert issubclass(Refused, NoAnswer)
