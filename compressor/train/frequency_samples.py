@@ -23,6 +23,7 @@ from compressor.scorers.frequency import group_of
 from compressor.scorers.frequency_features import SIZES, features
 from compressor.scorers.frequency_types import find_types
 from compressor.scorers.frequency_weights import GROUPS
+from compressor.train.records import read
 from compressor.types import Bools, Span, Words
 from compressor.words import Flag, split
 
@@ -60,17 +61,15 @@ class Sample:
 
 
 def read_graded(path: Path) -> Iterator[Sample]:
-    """The graded chunks of a file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            text, grades = record["text"], record["grades"]
-            is_by_character = record["lang"][:2] in ("zh", "ja")
-            units = [match.span() for match in re.finditer(r"\S" if is_by_character else r"\S+", text)]
-            if len(units) != len(grades):
-                raise ValueError(f"{path}: {record['id']} has {len(grades)} grades for {len(units)} units")
-            values = np.array([int(grade) for grade in grades])
-            yield Sample(record["id"], record["src"], record["lang"][:2], text, split(text), units, values)
+    """The graded chunks of a file, packed or not. DataError names the line that cannot be used."""
+    for record in read(path):
+        name, source, language, text, grades = map(record.text, ("id", "src", "lang", "text", "grades"))
+        is_by_character = language[:2] in ("zh", "ja")
+        units = [match.span() for match in re.finditer(r"\S" if is_by_character else r"\S+", text)]
+        if len(units) != len(grades) or grades.strip("012"):
+            raise record.wrong("grades", f"must be a digit 0, 1 or 2 for each of {len(units)} units")
+        values = np.array([int(grade) for grade in grades])
+        yield Sample(name, source, language[:2], text, split(text), units, values)
 
 
 def word_grades(sample: Sample) -> NDArray[np.float64]:
