@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
 from gateway.accounting import Price, cost
 from gateway.chain import Link
-from gateway.counterfactual import saved
+from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
+from gateway.expecting import Destination, Expecting
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
 from gateway.logs import log_request
@@ -73,10 +74,17 @@ class Account:
             tap=self.turn.recording(tap) if plan.reads_usage and plan.answer is None else None,
             tunnel=Tunnel(take_over, self.services.config.timeouts.stream_idle_s) if take_over else None,
         )
+        model = plan.request.model if plan.request else None
+        destination = Destination(self.incoming.tenant, self._route(plan), model)
+        expecting = Expecting(self.services, plan, destination)
+        prompt: Prompt | None = None
         try:
             await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
         finally:
-            self._close(plan, answer.outcome(), tap)
+            try:
+                prompt = await expecting.outcome()
+            finally:
+                self._close(plan, answer.outcome(), tap, prompt)
 
     def _upstream(self, plan: Plan) -> Upstream:
         """Where the request goes. Raises Refusal (403) where a virtual key would have to go with it."""
@@ -106,7 +114,9 @@ class Account:
         """Nothing went on: what is answered is an error of ours."""
         self._close(Plan(b""), Outcome(refusal.status, is_complete=True), UsageTap())
 
-    def _close(self, plan: Plan, outcome: Outcome, tap: UsageTap) -> None:
+    def _close(self, plan: Plan, outcome: Outcome, tap: UsageTap, prompt: Prompt | None = None) -> None:
+        if not plan.reads_usage:  # asking for a count saves nothing
+            plan = replace(plan, origin_tokens=None, compressed_tokens=None)
         if outcome.first_byte_s is not None:
             self.watch.add("first_byte", outcome.first_byte_s)
         self.watch.add("upstream", outcome.total_s)
@@ -114,7 +124,8 @@ class Account:
         outcome = replace(outcome, is_complete=outcome.is_complete or tap.is_done)
         usage = tap.usage or _estimated(plan, tap)
         self.turn.close(is_complete=outcome.is_complete, usage=usage)
-        entry = replace(self.entry(plan, outcome, usage), usage_problem=_usage_problem(plan, outcome, tap))
+        entry = self.entry(plan, outcome, usage, self._money(plan, usage, prompt))
+        entry = replace(entry, usage_problem=_usage_problem(plan, outcome, tap))
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
         upstream = None if plan.answer else self._route(plan)
@@ -131,16 +142,19 @@ class Account:
             if name is not None:
                 self.services.chains.note(self.incoming.tenant, name, link)
 
-    def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None) -> Entry:
+    def _money(self, plan: Plan, usage: Usage | None, prompt: Prompt | None) -> Settlement:
+        model = plan.request.model if plan.request else None
+        if plan.answer is None:
+            return settle(prompt, usage, self._price(plan, model, usage.service_tier if usage else None))
+        # nothing was billed; saved is what the answer cost when it was made
+        avoided = plan.answer.usage
+        price = self._price(plan, model, avoided.service_tier if avoided else None)
+        usd = cost(avoided, price) if avoided and price else None
+        return Settlement(cost_usd=0.0, counterfactual_usd=usd, compression_usd=0.0, saved_usd=usd)
+
+    def entry(self, plan: Plan, outcome: Outcome, usage: Usage | None, money: Settlement) -> Entry:
+        """The row."""
         decision, request = plan.decision, plan.request
-        model = request.model if request else None
-        price = self._price(model, usage.service_tier if usage else None)
-        mode = decision.mode if decision else "off"
-        cost_usd = cost(usage, price) if usage and price else None
-        saved_usd = saved(plan.origin_tokens, plan.compressed_tokens, usage, price, is_applied=mode == "on")
-        if plan.answer is not None:  # nothing was billed; saved is what the answer cost when it was made
-            avoided = plan.answer.usage
-            cost_usd, saved_usd = 0.0, cost(avoided, price) if avoided and price else None
         return Entry(
             id=self.id,
             created_at=self.opened_at,
@@ -149,11 +163,11 @@ class Account:
             key_id=self.incoming.principal.key_id,
             team=self.incoming.principal.team,
             conversation=plan.conversation,
-            model=model,
+            model=request.model if request else None,
             policy=decision.policy if decision else None,
             policy_version=decision.version if decision else None,
             variant=decision.variant if decision else None,
-            mode=mode,
+            mode=decision.mode if decision else "off",
             is_streamed=bool(request and request.is_streamed),
             is_complete=outcome.is_complete,
             origin_tokens=plan.origin_tokens,
@@ -162,16 +176,14 @@ class Account:
             skip=plan.skip,
             cache="response" if plan.answer else plan.cache,
             usage=usage,
-            cost_usd=cost_usd,
-            saved_usd=saved_usd,
+            **asdict(money),
             added_ms=self.watch.added_ms,
             timing_ms=dict(self.watch.ms),
         )
 
-    def _price(self, model: str | None, tier: str | None) -> Price | None:
+    def _price(self, plan: Plan, model: str | None, tier: str | None) -> Price | None:
         """What the model costs where the request went, on the day it came."""
-        config = self.services.config
-        provider = config.upstreams[config.upstream_for(self.incoming.path, model)].provider
+        provider = self.services.config.upstreams[self._route(plan)].provider
         return self.services.prices.price(model, provider=provider, at=self.opened_at, tier=tier)
 
 

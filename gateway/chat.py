@@ -24,9 +24,10 @@ from gateway.chain import Link
 from gateway.client import ClientWatch, read_body
 from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect
+from gateway.dialects.paths import deployment_of
 from gateway.errors import ClientGone
 from gateway.incoming import Incoming
-from gateway.plan import Plan
+from gateway.plan import Plan, Treated
 from gateway.refusal import Refusal
 from gateway.response_key import Question, wishes
 from gateway.services import Services
@@ -93,6 +94,8 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
         request = await _parse(incoming, body, services, dialect, account.watch)
         if isinstance(request, str):
             return Plan(body, skip=request)
+        if request.model is None:
+            request = replace(request, model=deployment_of(incoming.path))
         with request_waits(services.cache_wait_s):
             if request.chain is not None:
                 link = await services.chains.find(incoming.tenant, request.chain)
@@ -201,6 +204,7 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
     with watch.stage("splice"):
         plan = described(plan, texts, finished, tokenizer)
         is_applied = decision.mode == "on"
+        plan = replace(plan, treated=Treated(body, request, finished, is_applied))
         edits = await services.offload(
             len(body),
             lambda: cuts(request.texts, finished) if is_applied else unmark(body, request, decision),

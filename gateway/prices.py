@@ -89,6 +89,13 @@ class PriceBook:
         tariff = self.tariff(model, provider=provider, at=at)
         return None if tariff is None else tariff.tiers.get(name)
 
+    def provider(self, model: str | None) -> str | None:
+        """Whose model it is, as the map says."""
+        if not model or len(model) > _MAX_NAME:
+            return None
+        tariff = self._listed(model, None)
+        return None if tariff is None else tariff.provider or None
+
     def tariff(
         self, model: str | None, *, provider: str | None = None, at: float | None = None
     ) -> Tariff | None:
@@ -98,6 +105,9 @@ class PriceBook:
         for begins_at, tariff in self._own.get(model, ()):
             if at is None or begins_at <= at:
                 return tariff
+        return self._listed(model, provider)
+
+    def _listed(self, model: str, provider: str | None) -> Tariff | None:
         self.load()
         assert self._tariffs is not None
         for name, listed_for in listed_names(model, provider):

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from compressor import Compressor, Engine, Scorer, counter, lexicon
+from compressor import Compressor, Scorer, counter, lexicon
 from compressor.compat_flow import vocabulary_of
 from compressor.placement import close, place
 from compressor.replicas import by_device
@@ -35,7 +35,9 @@ from gateway.ledger.store import SqlLedger
 from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.prices import PriceBook
+from gateway.prompt_history import PromptHistory
 from gateway.response_cache import ResponseCache
+from gateway.scoring import Scoring, open_scoring
 from gateway.settings import Config, LimitsConfig
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
@@ -47,7 +49,7 @@ from gateway.upstreams.litellm import LitellmUpstream
 from gateway.upstreams.litellm import load as load_litellm
 from gateway.upstreams.providers import origin_of
 from gateway.upstreams.settings import UpstreamConfig
-from gateway.warming import warm_up
+from gateway.warming import Indifferent, warm_up
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
 
@@ -68,7 +70,7 @@ class Services:
     switch: KillSwitch
     policies: PolicySource
     upstreams: dict[str, Upstream]
-    engine: Engine
+    engine: Scoring
     compressor: Compressor
     conversations: Conversations
     chains: Chains
@@ -79,6 +81,7 @@ class Services:
     ledger: Ledger
     prices: PriceBook
     offload: Offload
+    history: PromptHistory
     shared: TieredCache | None = None
     """The cache that replicas share, where there is one; how it is."""
     admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
@@ -136,13 +139,16 @@ class Services:
         )
 
 
-def load(config: Config) -> Scorer:
-    """The configured scorer, and all that is slow the first time; to be closed. Raises ModelError, or
-    ParamsError where a policy asks what the scorer cannot do."""
+def load(config: Config) -> Scorer | None:
+    """The configured scorer, to be closed, or None where a remote one is; and all that is slow the first time.
+    Raises ModelError, or ParamsError where a policy asks what the scorer cannot do."""
     lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
     counter(DEFAULT_ENCODING)
     if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
         load_litellm()
+    if config.compressor.remote is not None:
+        warm_up(Indifferent())
+        return None
     scorer = place(config.compressor.placement)
     try:
         for replica in by_device(scorer).values():
@@ -158,7 +164,7 @@ def load(config: Config) -> Scorer:
 @asynccontextmanager
 async def open_services(
     config: Config,
-    scorer: Scorer,
+    scorer: Scorer | None,
     read_mode: Callable[[], Mode],
     *,
     poll_s: float = POLL_S,
@@ -179,13 +185,7 @@ async def open_services(
         prices.load_or_say()
         offload = Offload()
         stack.callback(offload.close)
-        engine = await stack.enter_async_context(
-            Engine(
-                scorer,
-                max_batch_tokens=config.compressor.max_batch_tokens,
-                max_queue_age_s=config.compressor.queue_ms / 1e3,
-            )
-        )
+        engine = await stack.enter_async_context(open_scoring(config.compressor, scorer, offload))
         upstreams = _open_upstreams(config)
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.aclose)
@@ -230,6 +230,7 @@ async def open_services(
             ledger=ledger,
             prices=prices,
             offload=offload,
+            history=PromptHistory(cache, secret, time.time),
             admission=admission,
             metrics=metrics,
             shared=shared,
@@ -281,7 +282,7 @@ async def _watch_mode(switch: KillSwitch, poll_s: float) -> None:
         await asyncio.to_thread(switch.reload)
 
 
-async def _watch_scorer(engine: Engine, poll_s: float) -> None:
+async def _watch_scorer(engine: Scoring, poll_s: float) -> None:
     """Say in the log when the scorer fails and when it is well again."""
     trouble: str | None = None
     while True:

@@ -10,12 +10,10 @@ from dataclasses import replace
 from compressor import CompressionParams, marks
 from gateway.dialects import ChatRequest, TextSite
 from gateway.plan import Plan
+from gateway.prompt_shape import ANSWER_TOKENS, MESSAGE_TOKENS
 from gateway.splice import Cut, Edit, Paste, decode, raw_spans
 from gateway.texts import Finished, Text
 from policies.decide import Decision
-
-MESSAGE_TOKENS = 3
-"""What the chat format adds to each message, and once to the answer's head (OpenAI's counting guide)."""
 
 _TELLING = (
     "deadline",
@@ -64,7 +62,7 @@ def unmark(body: bytes, request: ChatRequest, decision: Decision) -> list[Edit]:
 def described(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], tokenizer: str) -> Plan:
     """The plan with counts, the reason when nothing was compressed, and what the caches gave."""
     assert plan.request is not None
-    overhead = MESSAGE_TOKENS * (len(plan.request.messages) + 1)
+    overhead = MESSAGE_TOKENS * len(plan.request.messages) + ANSWER_TOKENS
     covered = [result for text, result in zip(texts, finished, strict=True) if text.params is not None]
     states = {result.cache for result in covered if result.cache is not None}
     reasons = {result.skip for result in covered}

@@ -36,6 +36,7 @@ from gateway.incoming import Incoming
 from gateway.offload import Offload
 from gateway.plan import Plan
 from gateway.prices import PriceBook
+from gateway.prompt_history import PromptHistory
 from gateway.response_cache import ResponseCache
 from gateway.services import Services
 from gateway.settings import Config
@@ -247,6 +248,7 @@ def pipeline(
         ledger=ledger,
         prices=PriceBook(),
         offload=offload,
+        history=PromptHistory(shared, SECRET, lambda: 0.0),
     )
     return Pipeline(services, shared, source, ledger)
 

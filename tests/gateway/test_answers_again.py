@@ -83,7 +83,7 @@ async def test_an_unknown_model_has_no_saving() -> None:
     for _ in range(2):
         await asked(running, upstream, body)
     assert [(entry.cost_usd, entry.saved_usd) for entry in running.ledger.entries] == [
-        (None, None),
+        (None, 0.0),  # nothing was removed
         (0.0, None),
     ]
 

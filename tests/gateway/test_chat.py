@@ -116,8 +116,8 @@ class TestReasons:
             ).encode()
         )
         assert alone.origin_tokens is not None
-        assert with_more.origin_tokens == alone.origin_tokens + 3 + 3
-        assert with_more.compressed_tokens == (alone.compressed_tokens or 0) + 3 + 3
+        assert with_more.origin_tokens == alone.origin_tokens + 3 + 4
+        assert with_more.compressed_tokens == (alone.compressed_tokens or 0) + 3 + 4
 
 
 class BehindOffload(Offload):
