@@ -1,0 +1,108 @@
+"""The embedded scorer: a small encoder of our own, in eight-bit weights, that is part of the package.
+
+A word's score is the mean of two probabilities: that a careful writer who may only delete keeps it in 60 %,
+and in 33 %, of the text. The model reads words, not tokens (`embedded_inputs`), in windows of some hundred;
+windows are scored one by one, so that no score depends on what else is in the batch. What it is made of, and
+how, is in the model's own README.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
+from compressor.errors import ScorerDown
+from compressor.scorers.embedded_folder import SHIPPED, Model, read_model
+from compressor.scorers.embedded_inputs import INPUTS_VERSION, NOTHING, Inputs, inputs_of
+from compressor.scorers.embedded_session import Session, open_session
+from compressor.types import SCORE_ONE, Chunk, Scores, Words
+from compressor.words import WORDS_VERSION
+
+LIMITS = Limits(tokens=400, halo_min=16, halo_max=40)
+"""In words. Training saw no longer windows; a shorter one costs less attention and more halo."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A chunk's payload: a window of a text."""
+
+    inputs: Inputs
+    window: Window
+
+
+class EmbeddedScorer:
+    """Scores words with the model of a folder. Implements `Scorer`."""
+
+    def __init__(self, model: Model, session: Session, threads: int) -> None:
+        self._model = model
+        self._session = session
+        # one window a thread: windows are too small to be worth sharing out
+        self._pool = ThreadPoolExecutor(threads, "pith-embedded")
+        versions = f"words-{WORDS_VERSION}/inputs-{INPUTS_VERSION}/chunks-{CHUNKS_VERSION}/{LIMITS!r}"
+        self.fingerprint = f"embedded/{versions}/{model.digest}"
+
+    @classmethod
+    def load(cls, folder: Path = SHIPPED, threads: int | None = None) -> EmbeddedScorer:
+        """The model of a folder. Raises ModelError if it is missing, damaged or of another release."""
+        model = read_model(folder)
+        return cls(model, open_session(model), threads or _cores())
+
+    def encode(self, text: str, words: Words) -> list[Chunk]:
+        """One chunk a window of the text."""
+        if not len(words):
+            return []
+        inputs = inputs_of(text, words, self._model.tokenizer)
+        cuts = windows(rank_cuts(words, words.starts, words.ends), LIMITS)
+        return [Chunk(window.end - window.start + 2, Row(inputs, window)) for window in cuts]
+
+    def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+        """The scores of each chunk's core words."""
+        return list(self._pool.map(self._scored, batch))
+
+    def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
+        """The same scores on the grid: the cores of a text's windows tile its words."""
+        if not chunks:
+            return np.zeros(len(words), np.uint16)
+        merged: Scores = np.rint(np.concatenate(scores) * np.float32(SCORE_ONE)).astype(np.uint16)
+        return merged
+
+    def _scored(self, chunk: Chunk) -> NDArray[np.float32]:
+        if not isinstance(chunk.payload, Row):
+            raise TypeError(
+                f"chunk holds {type(chunk.payload).__name__}: make chunks with this scorer's encode"
+            )
+        row = chunk.payload
+        scores = self._session.run(*vectors(self._model, row))[1:-1]
+        if not np.isfinite(scores).all():
+            raise ScorerDown("the embedded model's output is not a number: install the package again")
+        return scores[row.window.core_start - row.window.start : row.window.core_end - row.window.start]
+
+
+def vectors(model: Model, row: Row) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the network is given of a window: the vector of each word with its position, [n + 2, width], and
+    what is known of each besides; BEGIN and END stand around them."""
+    inputs, window = row.inputs, row.window
+    n = window.end - window.start
+    types, of = np.unique(inputs.of[window.start : window.end], return_inverse=True)
+    pieces, sizes = inputs.pieces_of(types)
+    dense = model.pieces[pieces] * model.scale[pieces, None]
+    means = np.add.reduceat(dense, np.cumsum(sizes) - sizes) / sizes[:, None].astype(np.float32)
+    words = np.empty((n + 2, dense.shape[1]), np.float32)
+    words[0], words[-1] = model.begin, model.end
+    np.take(means, of, axis=0, out=words[1:-1])
+    words += model.positions[: n + 2]
+    known = np.empty((n + 2, model.values.shape[1]), np.float32)
+    known[0] = known[-1] = model.values[NOTHING] * np.float32(inputs.values.shape[1])
+    np.sum(model.values[inputs.values[window.start : window.end]], axis=1, out=known[1:-1])
+    return words, known
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
