@@ -1,0 +1,170 @@
+"""Fits the network to grades: the work behind `pith train fit`.
+
+Graded chunks are JSON lines with `id`, `lang`, `text` and `grades`. One document in five, by the hash of its
+name, is never learnt from. A checkpoint is written after each pass; the same call goes on from the last.
+Equal inputs, seed and processes give equal weights, on one kind of machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from compressor.scorers.embedded_inputs import MASK, NOTHING
+from compressor.train.checkpoint import read_checkpoint, write_checkpoint
+from compressor.train.frequency_samples import Sample, read_graded
+from compressor.train.grade_rows import Shown, rows_alone, rows_together
+from compressor.train.net import Batch, Net
+from compressor.train.peers import Peers, run
+from compressor.train.progress import report
+from compressor.train.rows import Row, batches, collate
+from compressor.train.schedule import Rates, Stepper, groups, seed_all
+
+SMOOTHED = 0.02
+"""Two gradings of a text agree on nine words in ten: no grade is certain."""
+_FURTHEST = 96
+"""A window may stand anywhere: its first word is given a position up to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to fit, to what, and how."""
+
+    start: Path
+    graded: tuple[Path, ...]
+    out: Path
+    epochs: int = 5
+    batch_words: int = 2048
+    """Words of a step and process."""
+    seed: int = 0
+    device: str = "cpu"
+    piece_drop: float = 0.04
+    """Share of words whose pieces are hidden: the context has to say."""
+    value_drop: float = 0.05
+    """Share of what is known besides that is hidden, a value at a time."""
+    rates: Rates = field(default_factory=Rates)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """All rows there are. A pass shows every chunk once; by itself and among its neighbours take turns."""
+
+    alone: Shown
+    together: Shown
+
+    def rows(self, epoch: int) -> list[Row]:
+        """Those of one pass."""
+        ways = (self.alone, {**self.alone, **self.together})
+        return [row for at, name in enumerate(self.alone) for row in ways[(at + epoch) % 2][name]]
+
+
+def fit(plan: Plan, processes: int, tell: Callable[[str], None]) -> None:
+    """Fit to what the plan names. Raises ModelError for a start that is none."""
+    net, tokenizer = read_checkpoint(plan.start)
+    samples = [sample for path in plan.graded for sample in read_graded(path)]
+    learnt = [sample for sample in samples if not sample.is_held_out]
+    held_out = [sample for sample in samples if sample.is_held_out]
+    lesson = Lesson(rows_alone(learnt, tokenizer), rows_together(learnt, tokenizer))
+    tell(f"{len(learnt)} chunks to learn from, {len(held_out)} held out")
+    run(_fit, processes, plan, (net, tokenizer), lesson, held_out, tell)
+
+
+def _fit(
+    peers: Peers,
+    plan: Plan,
+    started: tuple[Net, Tokenizer],
+    lesson: Lesson,
+    held_out: Sequence[Sample],
+    tell: Callable[[str], None],
+) -> None:
+    """In each process; the first writes checkpoints and tells."""
+    net, tokenizer = started
+    steps = [_steps(lesson.rows(epoch), plan, epoch, peers) for epoch in range(plan.epochs)]
+    stepper = Stepper(groups(net, plan.rates), sum(map(len, steps)), peers)
+    done = _restore(plan.out, net, stepper)
+    net.to(plan.device)
+    for epoch in range(done, plan.epochs):
+        seed_all(plan.seed + 1000 * epoch + peers.rank)
+        say = _Progress(tell if peers.is_first else _silent, epoch + 1, len(steps[epoch]))
+        for group in steps[epoch]:
+            say.step(_learn(net, stepper, group, plan))
+        if peers.is_first:
+            _save(plan.out, net, tokenizer, stepper, epoch + 1)
+            tell(f"pass {epoch + 1}: {report(net, tokenizer, held_out)}")
+
+
+def _steps(rows: Sequence[Row], plan: Plan, epoch: int, peers: Peers) -> list[list[Row]]:
+    """The batches of this process: as many as every other has."""
+    every = list(batches(rows, plan.batch_words, plan.seed + epoch))
+    return every[peers.rank : len(every) // peers.n * peers.n : peers.n] or every
+
+
+def _learn(net: Net, stepper: Stepper, group: Sequence[Row], plan: Plan) -> float:
+    batch, labels, weights = collate(group)
+    loss = loss_of(
+        net, with_holes(batch, plan).to(plan.device), labels.to(plan.device), weights.to(plan.device)
+    )
+    stepper.step(loss)
+    return float(loss.detach())
+
+
+def loss_of(net: Net, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of both levels, by weight."""
+    with torch.autocast(labels.device.type, torch.bfloat16):
+        logits = net(batch, int(torch.randint(0, _FURTHEST, ())))
+    wanted = labels.clamp(SMOOTHED, 1 - SMOOTHED)
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
+    return (losses.mean(-1) * weights).sum() / weights.sum().clamp(min=1)
+
+
+def with_holes(batch: Batch, plan: Plan) -> Batch:
+    """The batch with some of what it shows hidden."""
+    hidden = torch.rand(len(batch.offsets)) < plan.piece_drop
+    sizes = torch.diff(batch.offsets, append=torch.tensor([len(batch.pieces)]))
+    pieces = torch.where(torch.repeat_interleave(hidden, sizes), MASK, batch.pieces)
+    values = torch.where(torch.rand(batch.values.shape) < plan.value_drop, NOTHING, batch.values)
+    return Batch(pieces, batch.offsets, batch.of, values, batch.is_word)
+
+
+class _Progress:
+    """Tells the mean loss of the latest steps, now and then."""
+
+    def __init__(self, tell: Callable[[str], None], epoch: int, n: int) -> None:
+        self._tell, self._epoch, self._n = tell, epoch, n
+        self._began, self._at, self._mean = time.monotonic(), 0, 0.0
+
+    def step(self, loss: float) -> None:
+        self._at += 1
+        self._mean += (loss - self._mean) / min(self._at, 30)
+        if self._at % 20 == 0:
+            seconds = time.monotonic() - self._began
+            self._tell(
+                f"pass {self._epoch}: {self._at}/{self._n} steps, loss {self._mean:.4f}, {seconds:.0f} s"
+            )
+
+
+def _silent(_: str) -> None:
+    """What the other processes tell."""
+
+
+def _save(folder: Path, net: Net, tokenizer: Tokenizer, stepper: Stepper, epoch: int) -> None:
+    write_checkpoint(folder, net, tokenizer)
+    torch.save({"epoch": epoch, **stepper.state()}, folder / "state.part")
+    (folder / "state.part").replace(folder / "state.pt")
+
+
+def _restore(folder: Path, net: Net, stepper: Stepper) -> int:
+    """Passes done; their weights are put in place."""
+    if not (folder / "state.pt").exists():
+        return 0
+    state = torch.load(folder / "state.pt", weights_only=True)
+    net.load_state_dict(read_checkpoint(folder)[0].state_dict())
+    stepper.restore(state)
+    return int(state["epoch"])
