@@ -55,6 +55,10 @@ class Vitals:
     batch_bound: int
     """Most tokens of a batch that memory is thought to take."""
     n_restarts: int
+    busy_s: float = 0.0
+    """Spent on forward passes so far."""
+    n_scored: int = 0
+    """Tokens scored in that time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +112,7 @@ class Worker:
         self._wake = threading.Condition()
         self._waiting: dict[int, tuple[_Waiter, int]] = {}
         self._ids = itertools.count()
+        self._busy_s, self._n_scored = 0.0, 0
         self._end: str | None = None
         self._thread = threading.Thread(target=self._run, name="pith-device", daemon=True)
         self._trouble: str | None = None
@@ -134,7 +139,12 @@ class Worker:
         with self._wake:
             now = self._clock()
             return Vitals(
-                self._batcher.n_tokens, self._batcher.age_s(now), self._batcher.batch_bound(now), n_restarts
+                self._batcher.n_tokens,
+                self._batcher.age_s(now),
+                self._batcher.batch_bound(now),
+                n_restarts,
+                self._busy_s,
+                self._n_scored,
             )
 
     def start(self) -> None:
@@ -202,6 +212,8 @@ class Worker:
             took_s = None
             outcomes = self._again(batch.jobs, outcomes)
         with self._wake:
+            self._busy_s += self._clock() - began
+            self._n_scored += batch.n_tokens
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
             if self._end is None and not (self._reports and _any(outcomes, ScorerLost)):

@@ -31,6 +31,9 @@ from gateway.types import Entry, Upstream, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
 
 
+_HOUR_S = 3600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Opened when a request arrives; closed with exactly one entry, however the request ends."""
@@ -124,8 +127,10 @@ class Account:
         outcome = replace(outcome, is_complete=outcome.is_complete or tap.is_done)
         usage = tap.usage or _estimated(plan, tap)
         self.turn.close(is_complete=outcome.is_complete, usage=usage)
-        entry = self.entry(plan, outcome, usage, self._money(plan, usage, prompt))
-        entry = replace(entry, usage_problem=_usage_problem(plan, outcome, tap))
+        device_s = self.services.device_s(plan.treated.scored_tokens) if plan.treated else 0.0
+        entry = self.entry(plan, outcome, usage, self._money(plan, usage, prompt, device_s))
+        problem = _usage_problem(plan, outcome, tap)
+        entry = replace(entry, usage_problem=problem, device_ms=round(device_s * 1e3, 3))
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
         upstream = None if plan.answer else self._route(plan)
@@ -142,10 +147,12 @@ class Account:
             if name is not None:
                 self.services.chains.note(self.incoming.tenant, name, link)
 
-    def _money(self, plan: Plan, usage: Usage | None, prompt: Prompt | None) -> Settlement:
+    def _money(self, plan: Plan, usage: Usage | None, prompt: Prompt | None, device_s: float) -> Settlement:
         model = plan.request.model if plan.request else None
         if plan.answer is None:
-            return settle(prompt, usage, self._price(plan, model, usage.service_tier if usage else None))
+            compression_usd = device_s * self.services.config.compressor.usd_per_hour / _HOUR_S
+            price = self._price(plan, model, usage.service_tier if usage else None)
+            return settle(prompt, usage, price, compression_usd)
         # nothing was billed; saved is what the answer cost when it was made
         avoided = plan.answer.usage
         price = self._price(plan, model, avoided.service_tier if avoided else None)

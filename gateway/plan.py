@@ -24,6 +24,11 @@ class Treated:
     finished: Sequence[Finished]
     is_applied: bool
 
+    @property
+    def scored_tokens(self) -> int:
+        """Tokens of the texts whose scores were not on record."""
+        return sum(result.origin_tokens for result in self.finished if result.cache == "miss")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

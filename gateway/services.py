@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from compressor import Compressor, Scorer, counter, lexicon
+from compressor import Compressor, ParamsError, Scorer, counter, lexicon
 from compressor.compat_flow import vocabulary_of
 from compressor.placement import close, place
 from compressor.replicas import by_device
@@ -117,6 +117,14 @@ class Services:
         """Whether a request's body has to be read to know where it goes."""
         return any(route.model is not None for route in self.config.routes)
 
+    def device_s(self, n_tokens: int) -> float:
+        """What scoring that many tokens takes of a device: their share of all it has done so far."""
+        if not n_tokens:
+            return 0.0
+        vitals = self.engine.vitals().values()
+        n_scored = sum(one.n_scored for one in vitals)
+        return n_tokens * sum(one.busy_s for one in vitals) / n_scored if n_scored else 0.0
+
     def asks_usage(self, path: str, model: str | None) -> bool:
         """Whether the upstream takes `stream_options`."""
         return self.config.upstreams[self.config.upstream_for(path, model)].ask_usage
@@ -140,14 +148,16 @@ class Services:
 
 
 def load(config: Config) -> Scorer | None:
-    """The configured scorer, to be closed, or None where a remote one is; and all that is slow the first time.
-    Raises ModelError, or ParamsError where a policy asks what the scorer cannot do."""
+    """The configured scorer, to be closed, or None where a remote one is; and all that is slow the first
+    time. Raises ModelError, or ParamsError where a policy asks what the scorer cannot do."""
     lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
     counter(DEFAULT_ENCODING)
     if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
         load_litellm()
     if config.compressor.remote is not None:
         warm_up(Indifferent())
+        if open_policies(config).current.names_compat:
+            raise ParamsError("a policy asks for fidelity compat, which compressor.remote cannot: use native")
         return None
     scorer = place(config.compressor.placement)
     try:
