@@ -70,7 +70,7 @@ class Endpoint:
     """Where the teacher is."""
 
     url: str
-    """Up to `/v1`, as clients of OpenAI are given it."""
+    """As clients of OpenAI are given it, so with a path; a host alone stands for its `/v1`."""
     model: str
     key: str | None = field(default=None, repr=False)
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Teacher:
         self._client = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=most_connections), timeout=endpoint.timeout_s
         )
-        self._url = f"{endpoint.url.rstrip('/')}/chat/completions"
+        self._url = f"{_root(endpoint.url)}/chat/completions"
         self._headers = {"authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
 
     async def __aenter__(self) -> Teacher:
@@ -129,6 +129,12 @@ class Teacher:
             remedy = "check --url, --model and the variable of --key-env"
             return TeacherError(f"{self._url} answers with status {status}: {remedy}")
         return Refused(f"status {status}: {_message(answer.content)}")
+
+
+def _root(url: str) -> str:
+    """The address below which the endpoint's paths begin."""
+    url = url.rstrip("/")
+    return url if "/" in url.partition("://")[2] else f"{url}/v1"
 
 
 def _read(content: bytes) -> Reply:

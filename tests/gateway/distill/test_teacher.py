@@ -43,6 +43,23 @@ async def test_no_key_is_sent_where_none_is_given() -> None:
     assert server.asked[0].body["max_tokens"] == 77
 
 
+@pytest.mark.parametrize(
+    ("end", "path"),
+    [
+        ("/", "/v1/chat/completions"),
+        ("", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/a/v2", "/a/v2/chat/completions"),
+    ],
+)
+async def test_a_host_alone_stands_for_its_v1(end: str, path: str) -> None:
+    with TeacherServer(lambda n, asked: completion("x")) as server:
+        url = server.url.removesuffix("/v1") + end
+        async with Teacher(Endpoint(url, "m"), "", 1) as teacher:
+            await teacher.ask("a", 1)
+    assert [asked.path for asked in server.asked] == [path]
+
+
 async def test_an_answer_that_was_cut_or_says_nothing() -> None:
     assert (await ask(completion("x", "length")))[0].is_whole is False
     assert (await ask(completion(None, usage=None)))[0] == Reply("", True, None)
