@@ -21,6 +21,7 @@ from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
 from gateway.environment import value_of, variable_of
 from gateway.price_settings import Prices
+from gateway.upstreams.origin import parse_origin
 from gateway.upstreams.settings import UpstreamConfig
 from policies.params import Count, Frozen, Number
 from policies.schema import Mode, Policies
@@ -72,6 +73,22 @@ def _read_device(device: object) -> object:
     return ",".join(names)
 
 
+def _read_remote(url: object) -> object:
+    if url is not None and not isinstance(url, str):
+        raise ValueError("must be a plain URL such as http://gpu:8080")
+    if url is not None:
+        parse_origin(url)
+    return url and url.rstrip("/")
+
+
+def _read_remote_key(key: object, info: ValidationInfo) -> object:
+    if key is None:
+        return None
+    if (name := variable_of(key)) is None:
+        raise ValueError("must be env:NAME; a credential itself does not belong in a file")
+    return SecretStr(value_of(name, info, remedy="set it, or leave remote_key out"))
+
+
 def _policies_kind(value: object) -> str:
     return "list" if isinstance(value, list | tuple) else "path"
 
@@ -100,7 +117,7 @@ class CompressorConfig(Frozen):
     """`default` (embedded), `frequency`, or a token-classification model: a folder or a hub name."""
     device: Annotated[str, BeforeValidator(_read_device)] = "auto"
     """Several, with commas between them, are replicas."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
     max_batch_tokens: Annotated[Count, Field(ge=512)] = 16384
     """Token budget of one forward pass, padding included."""
     isolation: Isolation = "auto"
@@ -109,6 +126,10 @@ class CompressorConfig(Frozen):
     """How long that process may take for a batch before it is killed and another started."""
     queue_ms: Annotated[Count, Field(ge=1)] = 2000
     """How long work may wait or be under way before newcomers go on whole at once."""
+    remote: Annotated[str | None, BeforeValidator(_read_remote)] = None
+    """Another instance's URL, whose scorer is used instead of one here."""
+    remote_key: Annotated[SecretStr | None, BeforeValidator(_read_remote_key)] = None
+    """The virtual key that is shown there."""
     deadline_ms: Annotated[Count, Field(ge=1)] = 500
     """Most a request waits for scores; then its text goes on whole."""
     usd_per_hour: Annotated[Number, Field(ge=0)] = 0.0

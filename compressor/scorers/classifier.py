@@ -1,44 +1,44 @@
 """Scores from any Hugging Face token-classification model: the probability that a token is kept.
 
 Everything is read from the model's own files, nothing from its name: control tokens from the tokenizer's
-post-processor, the longest row from the position table, the meaning of the labels from the config. Rows are
-as long as their longest neighbour of like length, so a score does not depend on what else is in the batch
-beyond rounding.
+post-processor, the longest row from the position table, the meaning of the labels from the config. A score
+does not depend on what else is in the batch beyond rounding: `passes` says how rows are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from compressor.alignment import word_scores
 from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
 from compressor.compat_chunks import Rows
 from compressor.errors import ModelError, ScorerDown
+from compressor.scorers.calibration import DTYPES, PRECISIONS, Chosen, Sample, choose
+from compressor.scorers.checkpoint import find_device, longest_row, read_model
 from compressor.scorers.compat_rows import probabilities
 from compressor.scorers.compat_vocabulary import CompatVocabulary
 from compressor.scorers.folder import find_model
 from compressor.scorers.labels import Keep, keep_label
+from compressor.scorers.threads import settle_threads
 from compressor.scorers.tokenizer import TextTokenizer, Tokens
 from compressor.types import Bools, Chunk, Ints, Scores, Words
 from compressor.words import WORDS_VERSION
 
-LONGEST_WINDOW = 512
-"""The chunk length that compressors of this kind are trained on. Longer rows cost quadratic attention and
-hold up their neighbours; models that reach further are still given windows of this size."""
-
-_BUCKET = 32
-"""Rows whose lengths round up to the same multiple share a forward pass: at most that much padding a row."""
-
-_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SAMPLE = """Please send the report on the second quarter to everyone who attended the meeting on Tuesday,
+and make sure that the figures for travel, which were wrong by 12% in the first version, have been corrected
+before it goes out. We agreed that nothing is published until Anna has signed it. The budget of 42,000 dollars
+was not approved; the committee will look at it again in November, when the costs of the new contract are
+known. As I said at the beginning, it would be good to have a short summary at the top.
+"""
+"""Ordinary text, on which precisions are compared at load."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,59 +53,97 @@ class Row:
     is_known: Bools
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a model comes from and goes to, and what its files say."""
+
+    name: str
+    folder: Path
+    device: torch.device
+    config: Any
+    n_rows: int
+    """Of its embedding."""
+    keep: Keep
+    pad_id: int
+
+
 class ClassifierScorer:
     """A token-classification model on one device."""
 
     def __init__(
-        self,
-        model: Any,
-        tokenizer: TextTokenizer,
-        keep: Keep,
-        limits: Limits,
-        fingerprint: str,
-        folder: Path,
+        self, chosen: Chosen, tokenizer: TextTokenizer, limits: Limits, fingerprint: str, origin: Origin
     ) -> None:
-        self._model = model
+        self._chosen = chosen
         self._tokenizer = tokenizer
         self._limits = limits
-        self._pad_id = int(getattr(model.config, "pad_token_id", None) or 0)
-        self.keep = keep
+        self._origin = origin
         self.fingerprint = fingerprint
-        self._folder = folder
+        self.precision = chosen.precision
+        self.summary = f"{origin.device}: {chosen.summary}"
+        """How the model is run and why, in one line for the log."""
 
     @classmethod
     def load(cls, name: str, device: str = "auto", precision: str = "auto") -> ClassifierScorer:
         """The model in the folder `name`, else of that name on the hub. Raises ModelError."""
-        where = _device(device)
-        dtype = _dtype(precision, where)
+        where = find_device(device)
+        if precision != "auto" and precision not in PRECISIONS:
+            raise ModelError(f"precision is {precision!r}: use auto, {', '.join(PRECISIONS)}")
+        settle_threads()
         folder = find_model(name)
         tokenizer = TextTokenizer(folder.tokenizer(), name)
-        model = _read_model(folder.path, name, dtype)
+        model = read_model(folder.path, name, torch.float32)
         n_rows = model.get_input_embeddings().num_embeddings
         if tokenizer.n_ids > n_rows:
             raise ModelError(
                 f"model {name!r}: the tokenizer's ids reach {tokenizer.n_ids - 1}, the embedding has "
                 f"{n_rows} rows: tokenizer.json and the weights are not of one model"
             )
-        longest = _longest_row(model, folder.longest_input())
+        longest = longest_row(model, folder.longest_input())
         limits = Limits.of(longest - len(tokenizer.prefix) - len(tokenizer.suffix))
         if limits.tokens < 1:
             raise ModelError(f"model {name!r}: rows of {longest} tokens leave no room for text")
         keep = keep_label(name, model.config.num_labels, model.config.id2label)
         fingerprint = folder.fingerprint((WORDS_VERSION, CHUNKS_VERSION, repr(limits)))
-        return cls(model.to(where).eval(), tokenizer, keep, limits, fingerprint, folder.path)
+        sample = Sample(_sample_row(tokenizer, limits), partial(_probabilities, keep))
+        pad_id = int(getattr(model.config, "pad_token_id", None) or 0)
+        with torch.inference_mode():
+            chosen = choose(model, pad_id, sample, where, precision)
+        origin = Origin(name, folder.path, where, model.config, n_rows, keep, pad_id)
+        return cls(chosen, tokenizer, limits, fingerprint, origin)
+
+    @property
+    def keep(self) -> Keep:
+        """What the labels mean."""
+        return self._origin.keep
+
+    @property
+    def config(self) -> Any:
+        """The model's own."""
+        return self._origin.config
+
+    @property
+    def device(self) -> str:
+        """Where it runs: cpu, cuda or cuda:N."""
+        return str(self._origin.device)
 
     @cached_property
     def compat(self) -> CompatVocabulary:
         """For fidelity compat, which few ask for. Raises ModelError if the model is none of LLMLingua-2."""
-        vocabulary = CompatVocabulary.load(self._folder, self._model.config)
-        n_rows = self._model.get_input_embeddings().num_embeddings
-        if vocabulary.n_ids > n_rows:
+        origin = self._origin
+        vocabulary = CompatVocabulary.load(origin.folder, origin.config)
+        if vocabulary.n_ids > origin.n_rows:
             raise ModelError(
-                f"model {str(self._folder)!r}: the embedding has {n_rows} rows, fidelity compat needs "
-                f"{vocabulary.n_ids}, those of its placeholders included: use a checkpoint that has them"
+                f"model {str(origin.folder)!r}: the embedding has {origin.n_rows} rows, fidelity compat needs"
+                f" {vocabulary.n_ids}, those of its placeholders included: use a checkpoint that has them"
             )
         return vocabulary
+
+    @cached_property
+    def _package_model(self) -> Any:
+        """As the package runs it, for fidelity compat alone: on a CPU in fp32, whatever we choose."""
+        origin = self._origin
+        dtype = torch.float32 if origin.device.type == "cpu" else DTYPES.get(self.precision, torch.float32)
+        return read_model(origin.folder, origin.name, dtype).to(origin.device)
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """One chunk a window of the text."""
@@ -120,28 +158,20 @@ class ClassifierScorer:
         if not all(isinstance(chunk.payload, Row) for chunk in batch):
             return self._forward_mixed(batch)
         rows = [cast(Row, chunk.payload) for chunk in batch]
-        passes = list(_buckets(rows))
-        if not passes:
-            return []
         with torch.inference_mode():
-            # one copy from the device for all passes
-            flat = torch.cat([self._pass([rows[at] for at in members]) for members in passes]).cpu().numpy()
-        if not np.isfinite(flat).all():
+            found = self._chosen.passes.run([row.ids for row in rows], partial(_probabilities, self.keep))
+        scores = [one[row.core_start : row.core_end] for one, row in zip(found, rows, strict=True)]
+        if not all(np.isfinite(one).all() for one in scores):
             raise ScorerDown("the model's output is not a number: use precision fp32 or check the weights")
-        scores: dict[int, NDArray[np.float32]] = {}
-        position = 0
-        for members in passes:
-            width = max(len(rows[at].ids) for at in members)
-            for at in members:
-                scores[at] = flat[position + rows[at].core_start : position + rows[at].core_end]
-                position += width
-        return [scores[at] for at in range(len(rows))]
+        return scores
 
     def _forward_mixed(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """Rows of fidelity compat keep the company they were given, so that nothing rounds otherwise."""
         ours = iter(self.forward([chunk for chunk in batch if isinstance(chunk.payload, Row)]))
         return [
-            probabilities(self._model, chunk.payload) if isinstance(chunk.payload, Rows) else next(ours)
+            probabilities(self._package_model, chunk.payload)
+            if isinstance(chunk.payload, Rows)
+            else next(ours)
             for chunk in batch
         ]
 
@@ -155,22 +185,6 @@ class ClassifierScorer:
             np.concatenate([np.empty(0, np.bool_), *(row.is_known for row in rows)]),
             np.concatenate([np.empty(0, np.float32), *scores]),
         )
-
-    def _pass(self, rows: list[Row]) -> torch.Tensor:
-        """One forward pass: probabilities of all tokens of all rows, padding included, in one dimension."""
-        lengths = np.array([len(row.ids) for row in rows])
-        width = int(lengths.max())
-        ids = np.full((len(rows), width), self._pad_id, np.int64)
-        for line, row in zip(ids, rows, strict=True):
-            line[: len(row.ids)] = row.ids
-        inputs = {"input_ids": torch.from_numpy(ids).to(self._model.device)}
-        if lengths.min() < width:  # without a mask, attention takes its fast path
-            mask = np.arange(width) < lengths[:, None]
-            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64)).to(self._model.device)
-        logits = self._model(**inputs).logits.float()
-        if self.keep.other is None:
-            return torch.sigmoid(logits[..., self.keep.index]).flatten()
-        return torch.sigmoid(logits[..., self.keep.index] - logits[..., self.keep.other]).flatten()
 
 
 def _chunk(tokens: Tokens, window: Window, prefix: Ints, suffix: Ints) -> Chunk:
@@ -188,79 +202,14 @@ def _chunk(tokens: Tokens, window: Window, prefix: Ints, suffix: Ints) -> Chunk:
     return Chunk(len(ids), row)
 
 
-def _buckets(rows: Sequence[Row]) -> Iterator[list[int]]:
-    """Indices of rows of like length, longest first."""
-    by_size: dict[int, list[int]] = {}
-    for at, row in enumerate(rows):
-        by_size.setdefault(-(-len(row.ids) // _BUCKET), []).append(at)
-    for size in sorted(by_size, reverse=True):
-        yield by_size[size]
+def _probabilities(keep: Keep, logits: torch.Tensor) -> torch.Tensor:
+    """Of being kept, in fp32."""
+    logits = logits.float()
+    if keep.other is None:
+        return torch.sigmoid(logits[:, keep.index])
+    return torch.sigmoid(logits[:, keep.index] - logits[:, keep.other])
 
 
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ModelError(f"device is {device!r}: use auto, cpu, cuda or cuda:0") from error
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ModelError(
-            f"device is {device!r}: torch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
-        )
-    return found
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if precision not in _PRECISIONS:
-        raise ModelError(f"precision is {precision!r}: use auto, {', '.join(_PRECISIONS)}")
-    return _PRECISIONS[precision]
-
-
-def _read_model(path: Path, name: str, dtype: torch.dtype) -> Any:
-    """The model on the CPU. Everything it needs must be in the weights: nothing is made up at random."""
-    from transformers import AutoModelForTokenClassification
-    from transformers.utils import logging
-
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        model, info = AutoModelForTokenClassification.from_pretrained(
-            str(path),
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(
-            f"model {name!r}: transformers cannot load {path.resolve()}: {error}: "
-            "fetch the model again, or choose one that AutoModelForTokenClassification loads"
-        ) from error
-    finally:
-        if shows_progress:
-            logging.enable_progress_bar()
-    if missing := sorted(info["missing_keys"]):
-        raise ModelError(
-            f"model {name!r}: the weights lack {', '.join(missing[:3])}: "
-            "choose a model trained to classify tokens"
-        )
-    return model
-
-
-def _longest_row(model: Any, stated: int | None) -> int:
-    """Most tokens in a row, control tokens included.
-
-    Families that count positions from the padding id on (RoBERTa) say so in the position table's
-    `padding_idx`: 514 rows with padding at 1 are 512 positions. Without a table (rotary, relative) the
-    config's figure is the limit.
-    """
-    limit = int(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW)
-    for path, module in model.named_modules():
-        if path.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            reserved = 0 if module.padding_idx is None else module.padding_idx + 1
-            limit = min(limit, module.num_embeddings - reserved)
-    return min(limit, stated or limit, LONGEST_WINDOW)
+def _sample_row(tokenizer: TextTokenizer, limits: Limits) -> Ints:
+    ids = tokenizer.encode(_SAMPLE).ids[: limits.tokens]
+    return np.concatenate([tokenizer.prefix, ids, tokenizer.suffix]).astype(np.int32)

@@ -20,7 +20,8 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from compressor.errors import ModelError
-from compressor.types import Bools, Ints
+from compressor.scorers.stretches import Stretches, is_local
+from compressor.types import Bools, Ints, Spans
 
 _PIECE = 16_384
 """Characters encoded at a time, up to twice as many where no seam is found: tokens of a piece are turned into
@@ -55,6 +56,7 @@ class TextTokenizer:
             raise ModelError(f"model {name!r}: tokenizer.json has no 'model' with a 'vocab': fetch it again")
         self._tokenizer = _build(_with_specials_renamed(definition), name)
         self._unknown = _unknown_id(definition)
+        self._stretches = Stretches(self._each) if is_local(definition) else None
         self.prefix, self.suffix = _frame(self._tokenizer, name)
         ordinary = [token["id"] for token in definition.get("added_tokens", []) if not token.get("special")]
         n_pieces = self._tokenizer.get_vocab_size(with_added_tokens=False)
@@ -63,21 +65,39 @@ class TextTokenizer:
     def encode(self, text: str) -> Tokens:
         """The tokens of `text`, nothing around them."""
         text = _SURROGATES.sub("\ufffd", text)
+        all_ids, all_spans = (self._stretches and self._stretches.encode(text)) or self._whole(text)
+        # normalizers that reorder characters can step back by one; the searches that follow need sorted spans
+        starts, ends = np.maximum.accumulate(all_spans[:, 0]), np.maximum.accumulate(all_spans[:, 1])
+        return Tokens(all_ids, starts, ends, self._known(all_ids, starts, ends))
+
+    def _whole(self, text: str) -> tuple[Ints, Spans]:
+        """The ids of a text's tokens and their spans."""
         cuts = _piece_starts(text)
         pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], None], strict=True)]
+        ids, spans = self._each(pieces)
+        spans = [own + np.int32(start) for start, own in zip(cuts, spans, strict=True)]
+        return np.concatenate(ids), np.concatenate(spans)
+
+    def _each(self, pieces: list[str]) -> tuple[list[Ints], list[Spans]]:
+        """The ids and spans of each piece's tokens."""
         # the plural releases the interpreter lock, the singular holds it: 0.5 s for a text of 500k tokens
         encodings = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
         ids: list[Ints] = []
-        spans: list[Ints] = []
-        for start in reversed(cuts):
+        spans: list[Spans] = []
+        while encodings:
             encoding = encodings.pop()  # freed one by one: each takes the lock for as long as it takes
             ids.append(np.array(encoding.ids, np.int32))
             flat = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids[-1]))
-            spans.append(flat.reshape(-1, 2) + np.int32(start))
-        all_ids, all_spans = np.concatenate(ids[::-1]), np.concatenate(spans[::-1])
-        # normalizers that reorder characters can step back by one; the searches that follow need sorted spans
-        starts, ends = np.maximum.accumulate(all_spans[:, 0]), np.maximum.accumulate(all_spans[:, 1])
-        return Tokens(all_ids, starts, ends, all_ids != self._unknown)
+            spans.append(flat.reshape(-1, 2))
+        return ids[::-1], spans[::-1]
+
+    def _known(self, ids: Ints, starts: Ints, ends: Ints) -> Bools:
+        """Which tokens say something of their characters: neither the unknown one, nor the mark of a word's
+        beginning ("▁") that has no character of its own and is given the unknown one's."""
+        is_known: Bools = ids != self._unknown
+        if not is_known.all():
+            is_known[:-1] &= is_known[1:] | (starts[:-1] < starts[1:]) | (ends[:-1] > ends[1:])
+        return is_known
 
 
 def _piece_starts(text: str) -> list[int]:

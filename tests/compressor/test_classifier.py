@@ -20,6 +20,7 @@ from transformers import AutoModelForTokenClassification
 from compressor.errors import ModelError, ScorerDown
 from compressor.scorers import load
 from compressor.scorers.classifier import ClassifierScorer, Row
+from compressor.scorers.passes import Packed
 from compressor.types import Chunk, Scorer, Scores
 from compressor.words import split
 from tests.compressor.tiny_models import CORPUS, FAMILIES, build
@@ -36,7 +37,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def scorers(folders: dict[str, Path]) -> dict[str, ClassifierScorer]:
-    return {family: ClassifierScorer.load(str(folder), "cpu") for family, folder in folders.items()}
+    return {family: ClassifierScorer.load(str(folder), "cpu", "fp32") for family, folder in folders.items()}
 
 
 @pytest.fixture(params=list(FAMILIES))
@@ -87,14 +88,14 @@ def test_rows_begin_and_end_with_the_models_own_control_tokens(folders: dict[str
         ("roberta", 0, 2),
         ("modernbert", 1, 2),
     ):
-        chunks = ClassifierScorer.load(str(folders[family]), "cpu").encode(PROSE, split(PROSE))
+        chunks = ClassifierScorer.load(str(folders[family]), "cpu", "fp32").encode(PROSE, split(PROSE))
         assert [(row.ids[0], row.ids[-1]) for row in rows(chunks)] == [(first, last)] * len(chunks)
 
 
 def test_control_tokens_in_the_text_are_text(folders: dict[str, Path], scorer: ClassifierScorer) -> None:
     [row] = rows(scorer.encode(LITERALS, split(LITERALS)))
     inner = row.ids[1:-1]
-    specials = {int(row.ids[0]), int(row.ids[-1])} | {scorer._pad_id}
+    specials = {int(row.ids[0]), int(row.ids[-1])} | {scorer._origin.pad_id}
     assert not specials & set(inner.tolist())
     assert len(inner) > 20  # "<s>" alone is several tokens
 
@@ -188,11 +189,11 @@ def test_load_by_folder_name_through_the_registry(folders: dict[str, Path]) -> N
 def test_the_fingerprint_names_files_and_nothing_else(folders: dict[str, Path], tmp_path: Path) -> None:
     same = shutil.copytree(folders["bert"], tmp_path / "elsewhere")
     other = shutil.copytree(folders["roberta"], tmp_path / "bert")
-    first = ClassifierScorer.load(str(folders["bert"]), "cpu").fingerprint
+    first = ClassifierScorer.load(str(folders["bert"]), "cpu", "fp32").fingerprint
     assert ClassifierScorer.load(str(same), "cpu", "bf16").fingerprint == first
-    assert ClassifierScorer.load(str(other), "cpu").fingerprint != first
+    assert ClassifierScorer.load(str(other), "cpu", "fp32").fingerprint != first
     (same / "tokenizer_config.json").write_text('{"model_max_length": 256}')
-    assert ClassifierScorer.load(str(same), "cpu").fingerprint != first
+    assert ClassifierScorer.load(str(same), "cpu", "fp32").fingerprint != first
 
 
 def test_bf16_agrees_with_fp32_in_the_large(folders: dict[str, Path]) -> None:
@@ -217,7 +218,7 @@ def test_the_longest_row_is_read_from_the_model(
 ) -> None:
     folder = build(family, tmp_path, **config)
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": stated}))
-    scorer = ClassifierScorer.load(str(folder), "cpu")
+    scorer = ClassifierScorer.load(str(folder), "cpu", "fp32")
     text = "word " * 2000
     chunks = scorer.encode(text, split(text))
     assert max(chunk.n_tokens for chunk in chunks) == longest
@@ -225,7 +226,7 @@ def test_the_longest_row_is_read_from_the_model(
 
 
 def test_one_output_is_a_logit(tmp_path: Path) -> None:
-    scorer = ClassifierScorer.load(str(build("bert", tmp_path, num_labels=1)), "cpu")
+    scorer = ClassifierScorer.load(str(build("bert", tmp_path, num_labels=1)), "cpu", "fp32")
     chunks = scorer.encode(CORPUS[0], split(CORPUS[0]))
     model = AutoModelForTokenClassification.from_pretrained(tmp_path).eval()
     [row] = rows(chunks)
@@ -240,8 +241,8 @@ def test_labels_the_other_way_round_turn_the_scores(folders: dict[str, Path], tm
     config = json.loads((folder / "config.json").read_text())
     labels = {"id2label": {"0": "KEEP", "1": "drop"}, "label2id": {"KEEP": 0, "drop": 1}}
     (folder / "config.json").write_text(json.dumps({**config, **labels}))
-    turned = ClassifierScorer.load(str(folder), "cpu")
-    plain = scored(ClassifierScorer.load(str(folders["bert"]), "cpu"), PROSE)
+    turned = ClassifierScorer.load(str(folder), "cpu", "fp32")
+    plain = scored(ClassifierScorer.load(str(folders["bert"]), "cpu", "fp32"), PROSE)
     np.testing.assert_allclose(scored(turned, PROSE).astype(int), 4096 - plain.astype(int), atol=1)
 
 
@@ -263,26 +264,26 @@ def test_a_tokenizer_of_another_model_is_refused(folders: dict[str, Path], tmp_p
     folder = build("bert", tmp_path)
     (folder / "tokenizer.json").write_bytes((folders["roberta"] / "tokenizer.json").read_bytes())
     with pytest.raises(ModelError, match=r"ids reach \d+, the embedding has \d+ rows"):
-        ClassifierScorer.load(str(folder), "cpu")
+        ClassifierScorer.load(str(folder), "cpu", "fp32")
 
 
 def test_a_model_too_short_for_text_is_refused(tmp_path: Path) -> None:
     folder = build("bert", tmp_path, max_position_embeddings=2)
     with pytest.raises(ModelError, match="rows of 2 tokens leave no room for text"):
-        ClassifierScorer.load(str(folder), "cpu")
+        ClassifierScorer.load(str(folder), "cpu", "fp32")
 
 
 def test_broken_weights_are_refused(tmp_path: Path) -> None:
     folder = build("bert", tmp_path)
     (folder / "model.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(ModelError, match=r"transformers cannot load .*: fetch the model again, or choose"):
-        ClassifierScorer.load(str(folder), "cpu")
+        ClassifierScorer.load(str(folder), "cpu", "fp32")
 
 
 def test_output_that_is_not_a_number_is_an_error(folders: dict[str, Path]) -> None:
-    scorer = ClassifierScorer.load(str(folders["bert"]), "cpu")
+    scorer = ClassifierScorer.load(str(folders["bert"]), "cpu", "fp32")
     with torch.no_grad():
-        scorer._model.classifier.bias.fill_(float("nan"))
+        cast(Packed, scorer._chosen.passes).encoder._head[1].fill_(float("nan"))
     with pytest.raises(ScorerDown, match="not a number"):
         scorer.forward(scorer.encode("some text", split("some text")))
 

@@ -79,6 +79,8 @@ EXAMPLES = {
     "USD_PER_HOUR": "1.5",
     "ISOLATION": "thread",
     "WATCHDOG_S": "1.5",
+    "REMOTE": "http://gpu:8080",
+    "REMOTE_KEY": "env:K",
     "QUEUE_MS": "40",
     "CACHE": "memory://",
     "CACHE_TIMEOUT_MS": "80",
@@ -114,7 +116,8 @@ NEEDED = {
         "PITH_UPSTREAMS__OPENAI__KIND": "litellm",
         "PITH_UPSTREAMS__OPENAI__KEY": "env:K",
         "K": "sk-1",
-    }
+    },
+    "REMOTE_KEY": {"K": "sk-1"},
 }
 """What a variable is wrong without."""
 
@@ -132,6 +135,7 @@ def test_every_scalar_has_a_variable(name: str) -> None:
         "KEY": "None",
         "TOKEN": "*" * 10,
         "KEY_STORE": "*" * 10,
+        "REMOTE_KEY": "*" * 10,
         "ALLOW_OVERRIDES": "False",
         "ASK_USAGE": "False",
         "REQUIRE_KEYS": "False",
@@ -305,7 +309,7 @@ def test_what_this_version_has_not_is_said(tmp_path: Path) -> None:
 upstreams: {claude: {kind: grpc, url: http://h}}
 cache: http://:hunter2@h
 ledger: postgresql://u:hunter2@h/db
-compressor: {device: tpu, precision: int8, deadline_ms: 0}
+compressor: {device: tpu, precision: int4, deadline_ms: 0}
 virtual_keys: []
 """
     problems = refused(tmp_path, text)
@@ -314,7 +318,7 @@ virtual_keys: []
         f"pith.yaml:3: cache: begins with nothing that is known; write memory://, {FORMS}",
         "pith.yaml:4: ledger: only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db",
         "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N, or a list of them",
-        "pith.yaml:5: compressor.precision: value 'int8': must be 'auto', 'fp32', 'fp16' or 'bf16'",
+        "pith.yaml:5: compressor.precision: value 'int4': must be 'auto', 'fp32', 'fp16', 'bf16' or 'int8'",
         "pith.yaml:5: compressor.deadline_ms: value 0: input should be greater than or equal to 1",
     ]
     assert problems[6].startswith(
@@ -487,3 +491,18 @@ def test_one_device_or_several(tmp_path: Path, written: str, devices: tuple[str,
 def test_several_devices_are_named_once_each(tmp_path: Path, written: str) -> None:
     [problem] = refused(tmp_path, f"compressor: {{device: {written}}}\n")
     assert problem.endswith("of several devices name each once, as cpu or cuda:N")
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("remote: 5", "must be a plain URL such as http://gpu:8080"),
+        ('remote: "gpu:8080"', "begin with http:// or https:// and a host"),
+        ("remote_key: sk-secret", "must be env:NAME"),
+        ('remote_key: "env:NOT_THERE"', "environment variable NOT_THERE is not set"),
+    ],
+)
+def test_a_remote_scorer_that_cannot_be(tmp_path: Path, written: str, why: str) -> None:
+    [problem] = refused(tmp_path, f"compressor: {{{written}}}\n")
+    assert why in problem
+    assert "sk-secret" not in problem
