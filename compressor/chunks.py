@@ -21,7 +21,7 @@ from compressor.spans import sums
 from compressor.types import Ints, Words
 from compressor.words import Flag
 
-CHUNKS_VERSION = "1"
+CHUNKS_VERSION = "2"
 """Part of every fingerprint: changes whenever the same tokens would be cut or averaged otherwise."""
 
 Ranks: TypeAlias = NDArray[np.uint8]

@@ -116,3 +116,15 @@ def test_a_post_processor_that_changes_the_text_is_refused() -> None:
     }
     with pytest.raises(ModelError, match=r"makes \[0\] of 'a' with control tokens and \[.*\] without"):
         TextTokenizer(definition(UNIGRAM, SPECIALS, template), "m")
+
+
+def test_a_beginning_without_a_character_of_its_own_is_as_unknown_as_what_it_begins() -> None:
+    model = {**UNIGRAM, "vocab": [*UNIGRAM["vocab"], ["▁", -2.0], ["▁a", -2.0]]}
+    pieces = [
+        {"type": "WhitespaceSplit"},
+        {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},
+    ]
+    spaced = definition(model, SPECIALS) | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": pieces}}
+    tokens = TextTokenizer(spaced, "m").encode("a 😀 a")
+    assert tokens.starts.tolist() == [0, 2, 2, 4]
+    assert tokens.is_known.tolist() == [True, False, False, True]
