@@ -116,14 +116,22 @@ def sample(texts: Sequence[Text], tokenizer: Tokenizer, seed: int, share: float)
         labelled = [text for text in some if text.tags]
         total = LANGUAGE_WORDS[language] * share
         for part, wanted in ((labelled, TAGGED * total), (some, (1 - TAGGED) * total)):
-            while part and wanted > 0:
-                for at in random.permutation(len(part)):
-                    if wanted <= 0:
-                        break
-                    for row in rows_of(part[at], tokenizer, random):
-                        rows.append(row)
-                        wanted -= len(row)
+            rows += _drawn(part, wanted, tokenizer, random)
     return rows
+
+
+def _drawn(
+    texts: Sequence[Text], wanted: float, tokenizer: Tokenizer, random: np.random.Generator
+) -> Iterator[Row]:
+    """Windows of texts in an order drawn, again and again until there are as many words as wanted."""
+    left, before = wanted, -1.0
+    while left > 0 and left != before:  # texts too short for a window leave as much as there was
+        before = left
+        for at in random.permutation(len(texts)):
+            if left > 0:
+                for row in rows_of(texts[at], tokenizer, random):
+                    left -= len(row)
+                    yield row
 
 
 def loss_of(net: Net, heads: Heads, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
