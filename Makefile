@@ -24,7 +24,7 @@ LOCK := requirements/$(PITH_DEVICE).txt
 STAMP := $(VENV)/.installed-$(PITH_DEVICE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-all check lock clean
+.PHONY: help install run demo test test-all conformance check quality lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -45,11 +45,17 @@ test-all: $(STAMP) ## run every test, the GPU's too, with many more examples a p
 	@tests/services.sh
 	PITH_TEST_PROFILE=thorough $(BIN)/python -m pytest --timeout=1800 $(ARGS)
 
+conformance: $(STAMP) ## the official SDK's own tests through Pith, byte for byte
+	$(BIN)/python -m tests.conformance.sdk_suite $(ARGS)
+
 check: $(STAMP) ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
 	$(BIN)/python -m pytest tests/test_layers.py
+
+quality: $(STAMP) ## measure what survives compression and write docs/quality.md; DATA=folder of public data
+	$(BIN)/pith eval --page docs/quality.md --limit 100 $(if $(DATA),--data $(DATA)) $(ARGS)
 
 lock: $(STAMP) ## write the locks anew from pyproject.toml
 	UV=$(BIN)/uv requirements/lock.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides) and llmlingua.txt (the
-# package that fidelity compat is compared with, and what it needs beside cpu.txt).
+# Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides), llmlingua.txt (the
+# package that fidelity compat is compared with, and what it needs beside cpu.txt) and sdk-suite.txt (the official SDK
+# and what its own tests need, in an environment of their own).
 #
 # One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
 # the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
@@ -28,6 +29,8 @@ compile "$work/dev.txt" --group dev --constraints "$work/cpu.txt"
 grep -oE '^[a-z0-9-]+==' "$work/cpu.txt" | sed 's/==//' >"$work/cpu-names.txt"
 echo 'llmlingua==0.2.2' >"$work/llmlingua.in"
 compile "$work/llmlingua.txt" "$work/llmlingua.in" --constraints "$work/cpu.txt" --excludes "$work/cpu-names.txt"
+printf '%s\n' 'openai[aiohttp,realtime]==3.3.1' pytest pytest-asyncio pytest-xdist inline-snapshot rich trio >"$work/sdk.in"
+compile "$work/sdk-suite.txt" "$work/sdk.in"
 
 torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' "$work/cpu.txt")
 grep -q " torch-$torch+cpu-" requirements/torch-cpu.sha256 || {
@@ -51,4 +54,8 @@ made="# Made by \`make lock\` from pyproject.toml; not edited by hand."
     echo "# The llmlingua package and what it needs beside cpu.txt, for tests/compat_fuzz.py; made by requirements/lock.sh."
     cat "$work/llmlingua.txt"
 } >requirements/llmlingua.txt
+{
+    echo "# The official SDK and what its own tests need, for tests/conformance/sdk_suite.py; made by requirements/lock.sh."
+    cat "$work/sdk-suite.txt"
+} >requirements/sdk-suite.txt
 wc -l requirements/*.txt

@@ -128,7 +128,12 @@ def sleeps(source: str) -> list[int]:
     ]
 
 
-POLLING = {"tests/e2e/scripted_upstream.py", "tests/e2e/whole_cells.py", "tests/redis_server.py"}
+POLLING = {
+    "tests/conformance/sdk_suite.py",
+    "tests/e2e/scripted_upstream.py",
+    "tests/e2e/whole_cells.py",
+    "tests/redis_server.py",
+}
 """May pause between two looks at what nothing announces: that a full socket is full, that a server is up."""
 
 

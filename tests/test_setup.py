@@ -32,6 +32,7 @@ TARGETS = {
     "demo": ".venv/bin/pith demo",
     "test": '-m pytest -m "not gpu"',
     "test-all": "PITH_TEST_PROFILE=thorough",
+    "conformance": "-m tests.conformance.sdk_suite",
     "check": "mypy --strict",
     "lock": "requirements/lock.sh",
     "clean": "rm -rf .venv",
