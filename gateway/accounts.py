@@ -20,6 +20,7 @@ from gateway.logs import log_request
 from gateway.metrics import NONE
 from gateway.passthrough import Answer, Outcome, relay
 from gateway.plan import Plan
+from gateway.prospects import learn
 from gateway.refusal import Refusal
 from gateway.response_cache import Turn
 from gateway.response_record import Replay
@@ -29,7 +30,6 @@ from gateway.tap import UsageTap
 from gateway.tunnel import WEBSOCKET, Tunnel
 from gateway.types import Entry, Upstream, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
-
 
 _HOUR_S = 3600.0
 
@@ -133,6 +133,7 @@ class Account:
         entry = replace(entry, usage_problem=problem, device_ms=round(device_s * 1e3, 3))
         self.services.ledger.record(entry)
         self.services.access.settle(self.incoming.principal, entry)
+        learn(self.services, plan, self._route(plan), tap.usage)
         upstream = None if plan.answer else self._route(plan)
         self._note(plan, tap)
         self.services.metrics.count(entry, upstream or NONE, "chat" if plan.reads_usage else "relay")

@@ -247,8 +247,8 @@ def gateway_bench(scorer: Scorer, cache_url: str | None = None) -> Iterator[Gate
 
 
 def _policies() -> tuple[Policy, ...]:
-    """The default one, and another for requests that name it."""
-    [default] = default_policies().policies
+    """The default one, and another for requests that name it. They compress, whether or not it pays."""
+    [default] = (policy.model_copy(update={"benefit": "off"}) for policy in default_policies().policies)
     protect = (default.params.protect or ProtectParams()).model_copy(update={"tags": False})
     params = default.params.model_copy(update={"protect": protect})
     named = {"name": OTHER_POLICY, "match": Match(model="no model"), "params": params}

@@ -26,8 +26,10 @@ from gateway.conversation import Pins
 from gateway.dialects import ChatRequest, Dialect
 from gateway.dialects.paths import deployment_of
 from gateway.errors import ClientGone
+from gateway.expecting import Destination
 from gateway.incoming import Incoming
 from gateway.plan import Plan, Treated
+from gateway.prospects import benefit_of
 from gateway.refusal import Refusal
 from gateway.response_key import Question, wishes
 from gateway.services import Services
@@ -200,7 +202,9 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
         await have_vocabulary(tokenizer)
         texts = await services.offload(len(body), texts_of, body, request, decision, tokenizer)
         left_s = services.deadline_s - watch.ms.get("queue", 0.0) / 1e3
-        finished = await services.texts.finish(_scope(incoming, decision), conversation, texts, left_s)
+        gate = benefit_of(services, decision, _destination(asked, services), account.opened_at)
+        scope = _scope(incoming, decision)
+        finished = await services.texts.finish(scope, conversation, texts, left_s, gate)
     with watch.stage("splice"):
         plan = described(plan, texts, finished, tokenizer)
         is_applied = decision.mode == "on"
@@ -217,6 +221,14 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
 
 async def _splice(services: Services, body: bytes, edits: Sequence[Edit]) -> bytes:
     return await services.offload(len(body), splice, body, edits) if edits else body
+
+
+def _destination(asked: _Asked, services: Services) -> Destination:
+    """Whose prompt cache the request meets."""
+    incoming, model = asked.incoming, asked.request.model
+    known = asked.link.upstream if asked.link else None
+    upstream = known if known in services.config.upstreams else None
+    return Destination(incoming.tenant, upstream or services.config.upstream_for(incoming.path, model), model)
 
 
 def _scope(incoming: Incoming, decision: Decision) -> str:

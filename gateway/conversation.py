@@ -26,6 +26,8 @@ from gateway.offload import Offload
 from gateway.types import Cache
 
 PIN_TTL_S = 24 * 3600.0
+COMPRESSED = ""
+"""In place of a reason to leave a text whole: it was judged, and is compressed."""
 
 _NAME = re.compile(rb"[0-9a-f]{64}")
 
@@ -122,14 +124,14 @@ class Pins:
         return await self._cache.put_if_absent(key, decision, PIN_TTL_S)
 
     async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
-        """Record that a text (by its keyed hash) is left whole in this conversation."""
+        """Record that a text (by its keyed hash) is left whole in this conversation, or `COMPRESSED`."""
         key = self._key(b"whole", tenant, conversation, text_digest)
         await self._cache.put_if_absent(key, orjson.dumps({"skip": reason}), PIN_TTL_S)
 
     async def left_whole(
         self, tenant: str, conversation: str, text_digests: Sequence[bytes]
     ) -> list[str | None]:
-        """For each text the recorded reason to leave it whole, or None."""
+        """For each text the recorded reason to leave it whole, or `COMPRESSED`; None: nothing is recorded."""
         size = sum(map(len, text_digests))
         keys = await self._offload(size, self._whole_keys, tenant, conversation, text_digests)
         return [_read_reason(value) for value in await self._cache.get_many(keys)]

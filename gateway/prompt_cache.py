@@ -29,6 +29,8 @@ class CacheRules:
     """Prefixes are kept up to the client's marks only."""
     lookback: int = 0
     """Of marked prompts: how many messages before a mark are tried as the end of an older prefix."""
+    host: str | None = None
+    """Where `minimum` is documented for all models alike; elsewhere, it may be another."""
 
     def read(self, tokens: int) -> int:
         """What is read of a prefix that is there."""
@@ -40,7 +42,7 @@ class CacheRules:
 
 
 RULES: Final[Mapping[str, CacheRules]] = {
-    "openai": CacheRules(minimum=1024, block=128, ttl_s=600),
+    "openai": CacheRules(minimum=1024, block=128, ttl_s=600, host="api.openai.com"),
     "azure": CacheRules(minimum=1024, block=128, ttl_s=600),
     "anthropic": CacheRules(minimum=1024, block=1, ttl_s=300, is_marked=True, lookback=20),
     "deepseek": CacheRules(minimum=64, block=64, ttl_s=HOUR_S),
@@ -48,6 +50,8 @@ RULES: Final[Mapping[str, CacheRules]] = {
 }
 """By provider, as litellm names it. Of the others nothing is known, and nothing is expected."""
 
+SMALLEST_MINIMUM: Final = 1024
+"""Where nothing is known of a provider."""
 LARGEST_MINIMUM: Final = 4096
 """The largest minimum any provider documents: what is assumed where none has been observed."""
 

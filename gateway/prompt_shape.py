@@ -60,8 +60,8 @@ def shape_of(
     for site, result in zip(request.texts, finished, strict=True):
         at = bisect_right(starts, site.start)
         origin[at] += result.origin_tokens
-        went[at] += result.compressed_tokens if _is_edited(result) else result.origin_tokens
-        if _is_edited(result):
+        went[at] += result.sent_tokens
+        if result.is_cut:
             edits[at] += _edit(result)
     overhead = [0, *[MESSAGE_TOKENS] * n_messages]
     digests = [secret.keyed(b"message", message.identity(body)) for message in request.messages]
@@ -79,10 +79,6 @@ def shape_of(
 def as_it_came(shape: Shape) -> Shape:
     """The same where nothing is applied: what goes on is what came."""
     return replace(shape, sent_tokens=shape.origin_tokens, sent_chain=shape.origin_chain)
-
-
-def _is_edited(result: Finished) -> bool:
-    return result.kept is not None or result.rewritten is not None
 
 
 def _edit(result: Finished) -> bytes:

@@ -34,6 +34,7 @@ from gateway.ledger.database import sqlite_path
 from gateway.ledger.store import SqlLedger
 from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
+from gateway.outlooks import Outlooks
 from gateway.prices import PriceBook
 from gateway.prompt_history import PromptHistory
 from gateway.response_cache import ResponseCache
@@ -86,6 +87,7 @@ class Services:
     """The cache that replicas share, where there is one; how it is."""
     admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
     metrics: Metrics = field(default_factory=Metrics)
+    outlooks: Outlooks = field(default_factory=Outlooks)
 
     @property
     def kill_mode(self) -> Mode:

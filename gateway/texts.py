@@ -13,6 +13,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import orjson
@@ -21,7 +22,8 @@ from compressor import Compressed, CompressionParams, Compressor, counter
 from compressor.flow import whole
 from compressor.turns import give_way
 from compressor.types import Spans
-from gateway.conversation import Pins
+from gateway.benefit import Verdict
+from gateway.conversation import COMPRESSED, Pins
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.splice import decode, raw_spans
@@ -65,6 +67,31 @@ class Finished:
     rewritten: bytes | None = None
     """The literal to put in its place (fidelity compat): it is text, so it is not remembered."""
 
+    @property
+    def is_cut(self) -> bool:
+        """Something else goes on than what came."""
+        return self.kept is not None or self.rewritten is not None
+
+    @property
+    def sent_tokens(self) -> int:
+        """Of what goes on, where it is applied."""
+        return self.compressed_tokens if self.is_cut else self.origin_tokens
+
+    def left_whole(self, skip: str) -> Finished:
+        """The same text, as it came."""
+        return Finished(None, self.origin_tokens, self.origin_tokens, skip, self.cache)
+
+
+class Gate(Protocol):
+    """Judges whether texts that would be compressed are better left whole."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the verdict binds the conversation: not where nothing is applied."""
+
+    def judge(self, finished: Sequence[Finished], new: Sequence[int]) -> Verdict:
+        """How many of the new texts, by their indices, are left whole."""
+
 
 class Texts:
     """Finishes texts. Never raises for trouble of the compressor: that is a `skip`."""
@@ -79,7 +106,12 @@ class Texts:
         self._offload = offload
 
     async def finish(
-        self, tenant: str, conversation: str, texts: Sequence[Text], deadline_s: float
+        self,
+        tenant: str,
+        conversation: str,
+        texts: Sequence[Text],
+        deadline_s: float,
+        gate: Gate | None = None,
     ) -> list[Finished]:
         """One result a text, in order."""
         deadline = asyncio.get_running_loop().time() + deadline_s
@@ -94,11 +126,38 @@ class Texts:
         for i, result in zip(missing, done, strict=True):
             results[i] = result
             await self._remember(tenant, conversation, keys[i], digests[i], result)
-        return [
+        finished = [
             replace(result, skip=why) if why else result
             for result, why in zip(results, reasons, strict=True)
             if result is not None
         ]
+        if gate is not None:
+            new = [i for i in _worth_judging(asked, finished) if reasons[i] is None]
+            await self._judge(tenant, conversation, gate, digests, finished, new)
+        return finished
+
+    async def _judge(
+        self,
+        tenant: str,
+        conversation: str,
+        gate: Gate,
+        digests: Sequence[bytes],
+        finished: list[Finished],
+        new: Sequence[int],
+    ) -> None:
+        """Leave whole, and record, what does not pay; what might look different later is recorded, too."""
+        verdict = gate.judge(finished, new) if new else Verdict(0, is_close=False)
+        for i in new[: verdict.n_whole]:
+            finished[i] = finished[i].left_whole(skip="no_benefit")
+        if gate.is_recorded:
+            bound = new if verdict.is_close else new[: verdict.n_whole]
+            reasons = [finished[i].skip or COMPRESSED for i in bound]
+            await asyncio.gather(
+                *(
+                    self._pins.leave_whole(tenant, conversation, digests[i], why)
+                    for i, why in zip(bound, reasons, strict=True)
+                )
+            )
 
     def _digests(self, tenant: str, texts: Sequence[Text]) -> list[bytes]:
         return [self._secret.keyed(b"text", tenant.encode(), text.literal) for text in texts]
@@ -163,6 +222,15 @@ class Texts:
             await self._memo.put_if_absent(key, _pack(result), MEMO_TTL_S)
         elif result.skip is not None:
             await self._pins.leave_whole(tenant, conversation, digest, result.skip)
+
+
+def _worth_judging(texts: Sequence[Text], finished: Sequence[Finished]) -> list[int]:
+    """Texts that would be compressed. In-text marks are cut out in any case, so such a text is not judged."""
+    return [
+        i
+        for i, (text, result) in enumerate(zip(texts, finished, strict=True))
+        if result.is_cut and text.params is not None and not text.params.marks
+    ]
 
 
 def _decode_all(texts: Sequence[Text]) -> list[str | None]:

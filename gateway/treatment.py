@@ -21,6 +21,7 @@ _TELLING = (
     "scorer_down",
     "verify_failed",
     "compat_failed",
+    "no_benefit",
     "no_gain",
     "structured",
     "short",

@@ -41,6 +41,7 @@ class Decision(Frozen):
     params: PolicyParams = PolicyParams()
     cache_scope: Literal["tenant", "shared"] = "tenant"
     apply: Literal["pinned", "now"] = "pinned"
+    benefit: Literal["on", "off"] | None = None
     response_cache: ResponseCache | None = None
     is_named: bool = False
     """The request named its policy."""
@@ -136,6 +137,7 @@ def decide(
             "params": arm.params,
             "cache_scope": policy.cache_scope,
             "apply": policy.apply,
+            "benefit": policy.benefit,
             "response_cache": policy.response_cache,
             "is_named": is_named,
             "is_overridden": is_named or is_asked,

@@ -119,6 +119,8 @@ class Policy(Frozen):
     params: PolicyParams = PolicyParams()
     cache_scope: Literal["tenant", "shared"] = "tenant"
     apply: Literal["pinned", "now"] = "pinned"
+    benefit: Literal["on", "off"] | None = None
+    """Whether a text is left whole where compressing it is predicted to cost more than it saves; None: on."""
     response_cache: ResponseCache | None = None
     """None: every request goes to the upstream."""
     experiment: Experiment | None = None

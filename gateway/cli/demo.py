@@ -27,6 +27,7 @@ from gateway.demo.running import running
 from gateway.ledger.store import SqlLedger
 from gateway.services import load
 from policies.load import default_policies
+from policies.schema import Policy
 
 MODEL = "gpt-4o-mini"
 STYLES = {"kept": "", "dropped": "strike dim red", "forced": "bold cyan", "protected": "green"}
@@ -87,6 +88,7 @@ def demo(full: bool, markdown: bool) -> None:
         ledger = f"sqlite:///{Path(folder) / 'pith.db'}"
         with running(upstream.create_app()) as target:
             config = load_config(None, {}, {"upstreams.openai.url": target, "ledger": ledger})
+            config = config.model_copy(update={"policies": _policies()})
             with running(create_app(config, load(config))) as pith:
                 console.print(f"Pith runs on {pith}, its upstream on {target}.")
                 console.print("No network and no key are used.\n")
@@ -134,6 +136,11 @@ def _read(answer: Any) -> str:
         return "".join(chunk.choices[0].delta.content or "" for chunk in answer)
     content: str = answer.choices[0].message.content
     return content
+
+
+def _policies() -> tuple[Policy, ...]:
+    """The default one. Of the demo's upstream it is known what it caches, which a gateway would find out."""
+    return tuple(policy.model_copy(update={"benefit": "off"}) for policy in default_policies().policies)
 
 
 def _explain_request() -> dict[str, Any]:

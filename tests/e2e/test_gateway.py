@@ -26,6 +26,7 @@ LONG = " ".join(
 POLICY = {
     "name": "test",
     "mode": "on",
+    "benefit": "off",  # single questions, too short for any provider's cache
     "params": {
         "rate": 0.5,
         "min_tokens": 50,

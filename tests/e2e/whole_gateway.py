@@ -26,7 +26,7 @@ from tests.fakes import LengthScorer
 PROSE = "The committee of the city decided on the long agenda of the day, and it was fine with all of them. "
 LONG = PROSE * 20
 PARAMS = {"rate": 0.5, "min_tokens": 50, "protect": {"head_tokens": 0, "tail_tokens": 0}}
-POLICY = {"name": "test", "params": PARAMS}
+POLICY = {"name": "test", "benefit": "off", "params": PARAMS}
 POLL_S = 0.01
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
