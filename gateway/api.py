@@ -1,4 +1,5 @@
-"""Our own endpoints on the main port: /pith/healthz, /pith/readyz, /pith/v1/compress, /pith/v1/explain."""
+"""Our own endpoints on the main port: /pith/healthz, /pith/readyz, /pith/v1/compress, /pith/v1/explain and
+/pith/v1/scores."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ from gateway.dialects.paths import DIALECTS
 from gateway.downstream.scope import extension_of
 from gateway.incoming import Incoming
 from gateway.refusal import Refusal
+from gateway.remote import frames
+from gateway.remote.endpoint import answer as answer_scores
 from gateway.services import Services
 from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
 from gateway.vocabularies import have_vocabulary
@@ -53,6 +56,7 @@ def routes() -> list[Route]:
         Route("/pith/readyz", readyz, methods=["GET"]),
         Route("/pith/v1/compress", compress, methods=["POST"]),
         Route("/pith/v1/explain", explain_texts, methods=["POST"]),
+        Route(frames.PATH, scores, methods=["POST"]),
     ]
 
 
@@ -101,6 +105,18 @@ async def explain_texts(request: Request) -> Response:
         explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
         results = (described(item.result) | {"words": _words(item)} for item in explained)
         return await _answer(services, size, {"results": results})
+
+
+async def scores(request: Request) -> Response:
+    """Scores for another instance."""
+    services = _services(request)
+    raw = await _read_raw(request)
+    async with ClientWatch(request.receive, b""):
+        try:
+            answered = await answer_scores(raw, services.engine, services.offload)
+        except ValueError as error:
+            raise _bad_request(f"body is no message between instances of Pith: {error}") from error
+    return Response(answered, media_type=frames.MEDIA_TYPE)
 
 
 async def _answer(services: Services, size: int, answer: dict[str, Any]) -> Response:
@@ -222,10 +238,7 @@ def _bad_request(message: str) -> Refusal:
 async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:
     """The body, and how many bytes it has."""
     services = _services(request)
-    limit = services.config.max_body_bytes
-    raw = await read_body(request.receive, limit)
-    if not isinstance(raw, bytes):
-        raise _bad_request(f"body is longer than {limit} bytes: send less at a time")
+    raw = await _read_raw(request)
     try:
         body = await services.offload(len(raw), json.loads, raw)
     except (ValueError, RecursionError) as error:
@@ -233,6 +246,14 @@ async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:
     if not isinstance(body, dict):
         raise _bad_request("body is not an object: send one with texts, or request")
     return services, body, len(raw)
+
+
+async def _read_raw(request: Request) -> bytes:
+    limit = _services(request).config.max_body_bytes
+    raw = await read_body(request.receive, limit)
+    if not isinstance(raw, bytes):
+        raise _bad_request(f"body is longer than {limit} bytes: send less at a time")
+    return raw
 
 
 def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:

@@ -36,14 +36,14 @@ OPEN_PATHS = frozenset({"/pith/healthz", "/pith/readyz"})
 
 def create_app(
     config: Config,
-    scorer: Scorer,
+    scorer: Scorer | None,
     read_mode: Callable[[], Mode] | None = None,
     *,
     poll_s: float = POLL_S,
     cache: Cache | None = None,
     beside: Beside = nullcontext,
 ) -> ASGIApp:
-    """The gateway. Its lifespan opens and closes everything.
+    """The gateway. Its lifespan opens and closes everything. `scorer`: None where a remote one is configured.
 
     `read_mode` reads the kill switch anew, every `poll_s` seconds, as the policy file is. `cache` takes the
     place of the configured one. `beside` runs for as long as the services are open.

@@ -56,7 +56,8 @@ def serve(read: Callable[[], Config], place: Place, on_ready: Ready) -> None:
     try:
         with ExitStack() as stack:
             scorer = load(config)
-            stack.callback(close, scorer)
+            if scorer is not None:
+                stack.callback(close, scorer)
             app = create_app(config, scorer, lambda: read().mode, beside=beside)
             watched = stack.enter_context(starting(app))
             server = make_server(watched, "", 0, drain=config.drain, serving=serving, on_ready=ready)
