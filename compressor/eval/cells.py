@@ -21,6 +21,12 @@ from compressor.types import Scorer
 Key: TypeAlias = tuple[float, str]
 """Rate and method."""
 
+COMPARED = (
+    *("answers_strict", "answers_lenient", "facts_together"),
+    *("numbers_intact", "numbers_changed", "negations_kept", "polarity_flips", "tokens"),
+)
+"""What is told of the other methods; all measures are told of the one under test."""
+
 Figures: TypeAlias = dict[str, Any]
 """As JSON holds them: plain numbers, lists and names."""
 
@@ -96,6 +102,7 @@ def figures(measured: Measured) -> list[Figures]:
 
 def _rates(cell: Cell, measured: Measured) -> dict[str, Figures]:
     """By rate: measures of each method, [share, low, high, worst decile]; how far the first is ahead."""
+    first = measured.methods[0]
     columns = list(_columns(cell, measured))
     hits, totals = (
         np.array(
@@ -115,7 +122,6 @@ def _rates(cell: Cell, measured: Measured) -> dict[str, Figures]:
         worst = worst_decile(hits[:, i], totals[:, i], is_loss=MEASURES[name].is_loss)
         row = [guess.value, guess.low, guess.high, worst]
         found[str(rate)]["methods"].setdefault(method, {})[name] = _rounded(row)
-    first = measured.methods[0]
     for rate, method, name in columns:
         if method != first and name.startswith("answers"):
             own, other = place[rate, first, name], place[rate, method, name]
@@ -130,7 +136,8 @@ def _columns(cell: Cell, measured: Measured) -> Iterator[tuple[float, str, str]]
     held = {name for found in cell.tallies for counted in found.values() for name in counted}
     for rate in measured.rates:
         for method in measured.methods:
-            yield from ((rate, method, name) for name in MEASURES if name in held)
+            wanted = MEASURES if method == measured.methods[0] else COMPARED
+            yield from ((rate, method, name) for name in wanted if name in held)
 
 
 def _rounded(row: Sequence[float]) -> list[float | None]:

@@ -45,7 +45,7 @@ def check(text: Read, scorer: Scorer, rates: Sequence[float], *, is_sample: bool
         found[name][0] += sum(outcomes)
         found[name][1] += len(outcomes)
 
-    results = {rate: cut_down(text.text, scores, CompressionParams(rate=rate)) for rate in rates}
+    results = {rate: cut_down(analysis, scores, CompressionParams(rate=rate)) for rate in rates}
     for rate, result in results.items():
         hold("subsequence", is_cut_from(text.text, result))
         kept = Kept.of(text.text, result.kept, is_ink)
@@ -53,13 +53,13 @@ def check(text: Read, scorer: Scorer, rates: Sequence[float], *, is_sample: bool
         hold("not_longer", counter(PARAMS.tokenizer).count(result.text) <= text.origin_tokens)
         if can_meet(analysis, rate):
             hold("rate", abs(achieved(analysis, result) - rate) <= TOLERANCE)
-    hold("identity", cut_down(text.text, scores, CompressionParams(rate=1.0)).text == text.text)
+    hold("identity", cut_down(analysis, scores, CompressionParams(rate=1.0)).text == text.text)
     if is_sample:
         again = score(scorer, text.text, analysis.words)
         hold(
             "deterministic",
             *(
-                cut_down(text.text, again, CompressionParams(rate=rate)).text == result.text
+                cut_down(analysis, again, CompressionParams(rate=rate)).text == result.text
                 for rate, result in results.items()
             ),
         )

@@ -14,7 +14,8 @@ A draft has a head, a line `---`, and the text with tags that are taken out of i
 
 `<1>…</1>` answers question 1 where it stands; more answers that count stand behind `|` in the head. A
 question that takes several facts together has the others in `<f1>…</f1>`. `<no>…</no>` denies what stands in
-`<of>…</of>`, before or after it, in pairs. Numbers in digits are found; `<n>…</n>` marks those in words.
+`<of>…</of>`, before or after it, in pairs: the first holds the word that denies and no helper that may go
+("not" of "does not"). Numbers in digits are found; `<n>…</n>` marks those in words.
 Several drafts are parted by lines of `===`.
 """
 

@@ -14,7 +14,7 @@ from compressor.analysis import Analysis, analyse
 from compressor.eval.controls import CONTROLS, RULES, chance_scores
 from compressor.eval.matched import Budget, Output
 from compressor.eval.scoring import score
-from compressor.flow import ScoreRequest, advance, flow
+from compressor.finish import finish_all
 from compressor.params import CompressionParams
 from compressor.tokens import counter
 from compressor.types import Compressed, Scorer, Scores
@@ -77,28 +77,25 @@ def cuts(text: Read, rates: Sequence[float]) -> Iterator[Cut]:
     budget = Budget(text.text, text.analysis.words, counter(PARAMS.tokenizer))
     orders = {name: ranking(text.text, budget.words) for name, ranking in CONTROLS.items()}
     for rate in rates:
-        own = cut_down(text.text, text.scores[first], CompressionParams(rate=rate))
+        own = cut_down(text.analysis, text.scores[first], CompressionParams(rate=rate))
         yield Cut(first, rate, _output(own))
         for name in others:
-            yield Cut(name, rate, _output(at_tokens(text.text, text.scores[name], own.compressed_tokens)))
+            yield Cut(name, rate, _output(at_tokens(text.analysis, text.scores[name], own.compressed_tokens)))
         for name, order in orders.items():
             yield Cut(name, rate, budget.fit(order, own.compressed_tokens))
 
 
-def cut_down(text: str, scores: Scores, params: CompressionParams) -> Compressed:
-    """The text as `params` ask for it, from scores that are known."""
-    steps = flow(text, params)
-    step = advance(steps, None)
-    while isinstance(step, ScoreRequest):
-        step = advance(steps, scores)
-    return step
+def cut_down(analysis: Analysis, scores: Scores, params: CompressionParams) -> Compressed:
+    """The text as `params` ask for it: the end of `flow`, from scores that are known."""
+    [result] = finish_all([analysis], [scores], params)
+    return result
 
 
-def at_tokens(text: str, scores: Scores, tokens: int) -> Compressed:
+def at_tokens(analysis: Analysis, scores: Scores, tokens: int) -> Compressed:
     """The text as near to so many tokens as two tries come: a budget alone ends a little below."""
-    first = cut_down(text, scores, CompressionParams(target_tokens=max(1, tokens)))
+    first = cut_down(analysis, scores, CompressionParams(target_tokens=max(1, tokens)))
     more = max(1, 2 * tokens - first.compressed_tokens)
-    second = cut_down(text, scores, CompressionParams(target_tokens=more))
+    second = cut_down(analysis, scores, CompressionParams(target_tokens=more))
     return min(first, second, key=lambda result: abs(result.compressed_tokens - tokens))
 
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "policy": "gateway.cli.policy:policy",
     "keys": "gateway.cli.keys:keys",
     "bench": "gateway.cli.bench:bench",
+    "eval": "gateway.cli.eval:eval",
     "train": "gateway.cli.train:train",
 }
 """Subcommand to `module:attribute`, in the order `pith --help` lists them."""
