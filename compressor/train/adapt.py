@@ -36,10 +36,10 @@ from compressor.words import split
 TAGS = "APRXCSDIMNTOEUYVZ"
 """Letters of the parts of speech."""
 LANGUAGE_WORDS: Mapping[str, int] = {
-    "en": 160_000,
+    "en": 120_000,
     "ko": 230_000,
-    "zh": 120_000,
-    "ja": 130_000,
+    "zh": 190_000,
+    "ja": 170_000,
     "de": 32_000,
     "fr": 70_000,
     "es": 70_000,

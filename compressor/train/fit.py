@@ -18,7 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from compressor.scorers.embedded_inputs import MASK, NOTHING
+from compressor.train.adapt import Heads, sample
+from compressor.train.adapt import loss_of as adaptation_loss
 from compressor.train.checkpoint import read_checkpoint, write_checkpoint
+from compressor.train.corpus import read_texts
 from compressor.train.frequency_samples import Sample, read_graded
 from compressor.train.grade_rows import Shown, rows_alone, rows_together
 from compressor.train.net import Batch, Net
@@ -27,6 +30,8 @@ from compressor.train.progress import report
 from compressor.train.rows import Row, batches, collate
 from compressor.train.schedule import Rates, Stepper, groups, seed_all
 
+BESIDES = 0.15
+"""What other texts count for, beside grades."""
 SMOOTHED = 0.02
 """Two gradings of a text agree on nine words in ten: no grade is certain."""
 _FURTHEST = 96
@@ -45,9 +50,13 @@ class Plan:
     """Words of a step and process."""
     seed: int = 0
     device: str = "cpu"
-    piece_drop: float = 0.04
+    texts: Path | None = None
+    """Folder of other texts, to learn from besides as `adapt` does: grades alone are soon learnt by heart."""
+    texts_share: float = 0.42
+    """Of a pass of `adapt`, in each pass."""
+    piece_drop: float = 0.1
     """Share of words whose pieces are hidden: the context has to say."""
-    value_drop: float = 0.05
+    value_drop: float = 0.1
     """Share of what is known besides that is hidden, a value at a time."""
     rates: Rates = field(default_factory=Rates)
 
@@ -58,11 +67,14 @@ class Lesson:
 
     alone: Shown
     together: Shown
+    besides: Sequence[Sequence[Row]]
+    """Of each pass, the windows of other texts."""
 
     def rows(self, epoch: int) -> list[Row]:
         """Those of one pass."""
         ways = (self.alone, {**self.alone, **self.together})
-        return [row for at, name in enumerate(self.alone) for row in ways[(at + epoch) % 2][name]]
+        graded = [row for at, name in enumerate(self.alone) for row in ways[(at + epoch) % 2][name]]
+        return [*graded, *self.besides[epoch]]
 
 
 def fit(plan: Plan, processes: int, tell: Callable[[str], None]) -> None:
@@ -71,7 +83,9 @@ def fit(plan: Plan, processes: int, tell: Callable[[str], None]) -> None:
     samples = [sample for path in plan.graded for sample in read_graded(path)]
     learnt = [sample for sample in samples if not sample.is_held_out]
     held_out = [sample for sample in samples if sample.is_held_out]
-    lesson = Lesson(rows_alone(learnt, tokenizer), rows_together(learnt, tokenizer))
+    lesson = Lesson(
+        rows_alone(learnt, tokenizer), rows_together(learnt, tokenizer), _besides(plan, tokenizer)
+    )
     tell(f"{len(learnt)} chunks to learn from, {len(held_out)} held out")
     run(_fit, processes, plan, (net, tokenizer), lesson, held_out, tell)
 
@@ -87,14 +101,16 @@ def _fit(
     """In each process; the first writes checkpoints and tells."""
     net, tokenizer = started
     steps = [_steps(lesson.rows(epoch), plan, epoch, peers) for epoch in range(plan.epochs)]
-    stepper = Stepper(groups(net, plan.rates), sum(map(len, steps)), peers)
+    seed_all(plan.seed)
+    heads = Heads(net.shape.width) if plan.texts else None
+    stepper = Stepper(groups(net, plan.rates, heads), sum(map(len, steps)), peers)
     done = _restore(plan.out, net, stepper)
     net.to(plan.device)
     for epoch in range(done, plan.epochs):
         seed_all(plan.seed + 1000 * epoch + peers.rank)
         say = _Progress(tell if peers.is_first else _silent, epoch + 1, len(steps[epoch]))
         for group in steps[epoch]:
-            say.step(_learn(net, stepper, group, plan))
+            say.step(_learn(net, heads, stepper, group, plan))
         if peers.is_first:
             _save(plan.out, net, tokenizer, stepper, epoch + 1)
             tell(f"pass {epoch + 1}: {report(net, tokenizer, held_out)}")
@@ -106,8 +122,21 @@ def _steps(rows: Sequence[Row], plan: Plan, epoch: int, peers: Peers) -> list[li
     return every[peers.rank : len(every) // peers.n * peers.n : peers.n] or every
 
 
-def _learn(net: Net, stepper: Stepper, group: Sequence[Row], plan: Plan) -> float:
+def _besides(plan: Plan, tokenizer: Tokenizer) -> list[list[Row]]:
+    if plan.texts is None:
+        return [[] for _ in range(plan.epochs)]
+    texts = list(read_texts(plan.texts))
+    seeds = range(plan.seed, plan.seed + plan.epochs)
+    return [sample(texts, tokenizer, seed, plan.texts_share) for seed in seeds]
+
+
+def _learn(net: Net, heads: Heads | None, stepper: Stepper, group: Sequence[Row], plan: Plan) -> float:
     batch, labels, weights = collate(group)
+    if heads is not None and group[0].kind != "grades":
+        with torch.autocast(plan.device, torch.bfloat16):
+            beside = adaptation_loss(net, heads, batch, labels, weights)
+        stepper.step(BESIDES * beside)
+        return float(BESIDES * beside.detach())
     loss = loss_of(
         net, with_holes(batch, plan).to(plan.device), labels.to(plan.device), weights.to(plan.device)
     )

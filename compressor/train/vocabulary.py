@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -48,15 +48,7 @@ _DAMPING = 0.6
 
 def make_tokenizer(counts: Mapping[str, float], size: int) -> Tokenizer:
     """A tokenizer learnt from how often each word occurs."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex(r"\p{P}|\p{S}"), "isolated"),
-            pre_tokenizers.Metaspace(prepend_scheme="always", split=False),
-        ]
-    )
+    learning = _without_pieces()
     trainer = trainers.UnigramTrainer(
         vocab_size=size - N_SPECIALS - len(BYTES),
         special_tokens=[],
@@ -66,24 +58,39 @@ def make_tokenizer(counts: Mapping[str, float], size: int) -> Tokenizer:
         n_sub_iterations=2,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_instances(counts), trainer)
-    return _with_bytes(tokenizer)
+    learning.train_from_iterator(_instances(counts), trainer)
+    learnt = json.loads(learning.to_str())["model"]["vocab"]
+    return tokenizer_of([(piece, score) for piece, score in learnt])
+
+
+def tokenizer_of(pieces: Sequence[tuple[str, float]]) -> Tokenizer:
+    """The tokenizer of some pieces with their scores; our special pieces and the bytes come first."""
+    learnt = [(piece, score) for piece, score in pieces if piece not in SPECIALS]
+    lowest = min(score for _, score in learnt) - 10
+    reserved = [(piece, lowest) for piece in (*SPECIALS, *BYTES)]
+    definition = json.loads(_without_pieces().to_str())
+    definition["model"] |= {"vocab": [*reserved, *learnt], "unk_id": 0, "byte_fallback": True}
+    return Tokenizer.from_str(json.dumps(definition))
+
+
+def _without_pieces() -> Tokenizer:
+    """How text is taken apart before there are pieces."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(r"\p{P}|\p{S}"), "isolated"),
+            pre_tokenizers.Metaspace(prepend_scheme="always", split=False),
+        ]
+    )
+    return tokenizer
 
 
 def _instances(counts: Mapping[str, float]) -> Iterator[str]:
     for word, count in counts.items():
         for _ in range(max(round(count), 1)):
             yield word
-
-
-def _with_bytes(tokenizer: Tokenizer) -> Tokenizer:
-    """The same with our special pieces and the bytes first."""
-    definition = json.loads(tokenizer.to_str())
-    learnt = [piece for piece in definition["model"]["vocab"] if piece[0] not in SPECIALS]
-    lowest = min(score for _, score in learnt) - 10
-    reserved = [[piece, lowest] for piece in (*SPECIALS, *BYTES)]
-    definition["model"] |= {"vocab": reserved + learnt, "unk_id": 0, "byte_fallback": True}
-    return Tokenizer.from_str(json.dumps(definition))
 
 
 def word_counts(folder: Path) -> dict[str, float]:

@@ -16,6 +16,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.argument("graded", nargs=-1, required=True, type=_FILE)
 @click.option("--out", required=True, type=_FOLDER, help="Folder for checkpoints, and for the scorer.")
 @click.option("--start", type=_FOLDER, default=SHIPPED, help="Where to start.  [the scorer that ships]")
+@click.option("--texts", type=_FOLDER, help="Folder of other texts, to learn from besides.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--batch-words", default=2048, show_default=True, help="Words of a step and process.")
 @click.option("--processes", default=1, show_default=True, help="Processes that learn together, on CPU.")
@@ -25,6 +26,7 @@ def fit(
     graded: tuple[Path, ...],
     out: Path,
     start: Path,
+    texts: Path | None,
     epochs: int,
     batch_words: int,
     processes: int,
@@ -39,5 +41,7 @@ def fit(
     from compressor.train.fit import Plan  # torch: seconds to import
     from compressor.train.fit import fit as work
 
-    plan = Plan(start, graded, out, epochs=epochs, batch_words=batch_words, device=device, seed=seed)
+    plan = Plan(
+        start, graded, out, epochs=epochs, batch_words=batch_words, seed=seed, device=device, texts=texts
+    )
     work(plan, processes, click.echo)

@@ -10,26 +10,17 @@ from tokenizers import Tokenizer
 
 from compressor.train.export import export
 from compressor.train.net import Net, Shape
-from compressor.train.vocabulary import make_tokenizer
+from compressor.train.vocabulary import tokenizer_of
 
-WORDS = (
-    "the",
-    "patient",
-    "must",
-    "not",
-    "take",
-    "서버는",
-    "데이터를",
-    "저장하지",
-    "東京",
-    "モデル",
-    "Straße",
+PIECES = (
+    *("▁", "▁the", "▁patient", "▁must", "▁not", "▁take", "▁서버", "▁데이터", "▁모", "▁東京"),
+    *("는", "를", "저장하지", "st", "s", "t", "a", "e", "京", "モデル", "ß"),
 )
 
 
 @cache
 def tiny_tokenizer() -> Tokenizer:
-    return make_tokenizer(dict.fromkeys(WORDS, 20.0), 400)
+    return tokenizer_of([(piece, -1.0 - at / 10) for at, piece in enumerate(PIECES)])
 
 
 def tiny_net(seed: int = 0) -> Net:
