@@ -38,6 +38,7 @@ PLACES = {
     "sqlalchemy": ("gateway/ledger/", "gateway/access/store.py"),
     "limits": ("gateway/access/",),
     "litellm": ("gateway/upstreams/litellm.py",),
+    "llmlingua": ("gateway/throughput/peer_process.py",),
     "onnxruntime": ("compressor/scorers/embedded_session.py",),
 }
 """Third-party package to the files and folders that may import it. (To find a package's files, ask
@@ -54,6 +55,10 @@ DELAYED = {
     "gateway.cache.shared": "it brings redis, and what seals values",
     "gateway.access.shared": "it brings redis",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
+    "llmlingua": "the package's process runs in an environment of its own",
+    "compressor.scorers.shapes": "as the classifier",
+    "gateway.throughput.bench": "as the classifier",
+    "gateway.throughput.agreement": "with the bench",
     "compressor.scorers.causal": "as the classifier",
     "compressor.scorers.tokenizer": "it brings tokenizers; for models alone",
     "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",

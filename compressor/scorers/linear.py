@@ -64,23 +64,16 @@ class Int8:
     def __call__(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
         scale = x.abs().amax(1, keepdim=True).float().clamp_min_(1e-12).div_(127)
         rounded = torch.addcdiv(_HALF, x, scale).to(torch.uint8)
-        y = torch.ops.onednn.qlinear_pointwise(
-            rounded,
-            1.0,
-            _ZERO,
-            self._weight,
-            self._scales,
-            self._zeros,
-            None,
-            1.0,
-            0,
-            self._dtype,
-            "none",
-            [],
-            "",
-        )
-        y = torch.addcmul(self._bias, y, scale.to(self._dtype))
+        y = torch.addcmul(self._bias, self.products(rounded), scale.to(self._dtype))
         return functional.gelu(y) if gelu else y
+
+    def products(self, rounded: torch.Tensor) -> torch.Tensor:
+        """Of activations that are rounded already, but for their scales."""
+        form: tuple[object, ...] = (None, 1.0, 0, self._dtype, "none", [], "")
+        y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            rounded, 1.0, _ZERO, self._weight, self._scales, self._zeros, *form
+        )
+        return y
 
 
 _HALF = torch.tensor(_ZERO + 0.5)

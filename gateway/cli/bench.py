@@ -19,6 +19,7 @@ from gateway.bench import (
     text_stages,
 )
 from gateway.cli.load import gateway
+from gateway.cli.throughput import compressor
 from gateway.config import load as load_config
 from gateway.load.machine import confined, cores, load_average
 from gateway.services import load
@@ -46,6 +47,7 @@ def bench() -> None:
 
 
 bench.add_command(gateway)
+bench.add_command(compressor)
 
 
 @bench.command()
