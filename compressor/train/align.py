@@ -89,8 +89,12 @@ def kept_units(source: Keyed, compressed: Keyed, preferred: Bools | None = None)
 
 
 def _look_ahead(n_window: int, n_left: int, n_said: int) -> int:
-    """Compressed units that may lie within the window: half as many again as an even share, and some."""
-    return n_said if n_window == n_left else min(n_said, -(-n_said * n_window * 3 // (2 * n_left)) + 64)
+    """Compressed units that may lie within the window: half as many again as an even share, and some.
+
+    A deletion never has more than the window holds; what goes on beyond twice that was made up.
+    """
+    share = n_said if n_window == n_left else -(-n_said * n_window * 3 // (2 * n_left)) + 64
+    return min(n_said, share, 2 * WINDOW)
 
 
 def _weights(source: Keyed, compressed: Keyed, preferred: Bools) -> Ints:
