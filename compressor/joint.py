@@ -57,9 +57,18 @@ def mend(parts: Sequence[Part]) -> list[Mended]:
             mended[at] = Mended(part.kept, np.array([[0, n]], np.int32)[:n])
         else:
             seamed.append(at)
-    if seamed:
+    if len(seamed) == 1:
+        mended[seamed[0]] = _mend_one(parts[seamed[0]])
+    elif seamed:
         mended |= zip(seamed, _mend([parts[at] for at in seamed]), strict=True)
     return [mended[at] for at in range(len(parts))]
+
+
+def _mend_one(part: Part) -> Mended:
+    """Half the time that it takes as one of several."""
+    kept = seams.drop_orphans(part.words, part.kept, part.fixed, part.layout)
+    kept = seams.keep_separators(part.words, kept, part.layout)
+    return Mended(kept, render.kept_spans(part.words, kept))
 
 
 def _mend(parts: Sequence[Part]) -> list[Mended]:

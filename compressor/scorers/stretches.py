@@ -80,7 +80,7 @@ def _steps(component: Any, parts: str) -> list[Any]:
 
 def _is_local_metaspace(step: Any) -> bool:
     """With "first", a stretch at the beginning of the text is not like the others."""
-    return step.get("type") == "Metaspace" and step.get("prepend_scheme", "always") != "first"
+    return bool(step.get("type") == "Metaspace" and step.get("prepend_scheme", "always") != "first")
 
 
 _PLAIN, _WHITE, _TYING = range(3)
