@@ -104,12 +104,23 @@ def uncompressed(prompt: Prompt, usage: Usage) -> tuple[Split, str]:
     if usage.estimated or not prompt.is_modelled:
         return mix, MIX
     if prompt.sent.read:
-        read_tokens = min(whole, read * reported / prompt.sent.read)
+        read_tokens = min(whole, _scaled(prompt, usage))
     elif reported and not read:
         return mix, MIX
     else:
         read_tokens = min(whole, max(float(read), mix.cached))
     return _split(prompt, usage, whole, read_tokens), MODELLED
+
+
+def _scaled(prompt: Prompt, usage: Usage) -> float:
+    """What would have been read of the uncompressed prompt, by what was read of the other.
+
+    Tokens that we do not count (tools, tool calls) are the same in both: by so many both were more.
+    """
+    reported = usage.cached_tokens
+    uncounted = max(0, usage.prompt_tokens - prompt.sent.tokens) if prompt.is_exact else 0
+    alike = min(uncounted, max(0, reported - prompt.sent.read))
+    return alike + prompt.origin.read * (reported - alike) / prompt.sent.read
 
 
 def _removed(prompt: Prompt, usage: Usage) -> float:

@@ -42,6 +42,16 @@ def test_what_the_provider_did_not_read_of_the_one_it_would_not_have_read_of_the
     assert half == Split(2952, 2048, 0, 0, 0)
 
 
+def test_tokens_that_are_not_counted_are_the_same_in_both() -> None:
+    later = prompt(Expected(5000, read=4096), Expected(3000, read=2048))
+    with_tools = Usage(3500, 0, cached_tokens=2548)
+    assert uncompressed(later, with_tools)[0] == Split(904, 4596, 0, 0, 0)
+    more_than_that = Usage(3500, 0, cached_tokens=2848)
+    assert uncompressed(later, more_than_that)[0].cached == 500 + 4096 * 2348 / 2048
+    guessed = prompt(Expected(5000, read=4096), Expected(3000, read=2048), is_exact=False)
+    assert uncompressed(guessed, with_tools)[0].cached == 4096 * 2548 / 2048
+
+
 def test_a_prompt_made_too_short_to_be_cached_is_charged_for_that() -> None:
     short = prompt(Expected(1500, read=1408), Expected(900))
     usage = Usage(900, 0)
