@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +12,13 @@ from hypothesis import strategies as st
 from compressor.chunks import Limits, Rank, Window, rank_cuts, windows
 from compressor.types import Ints
 from compressor.words import split
+from gateway.demo.corpus import PROSE, prose
 
 RANKS = st.lists(st.sampled_from([0, 0, 0, 1, 1, 1, 1, 2, 3, 4]), max_size=400).map(
     lambda ranks: np.array(ranks, np.uint8)
 )
-LIMITS = st.integers(1, 90).map(Limits.of)
+LIMITS = st.integers(1, 400).map(Limits.of) | st.integers(1, 90).map(lambda n: Limits(n, n // 12, n // 6))
+WIDE = Limits(510, 32, 64)
 
 
 def spans(*pairs: tuple[int, int]) -> tuple[Ints, Ints]:
@@ -47,6 +51,21 @@ def test_halos_are_within_their_limits_unless_the_text_ends(ranks: np.ndarray, l
         assert right >= limits.halo_min or window.end == len(ranks)
 
 
+@pytest.mark.parametrize("name", PROSE)
+@pytest.mark.parametrize("tokens", [4000, 20_000])
+def test_halos_cost_five_percent_at_most(name: str, tokens: int) -> None:
+    """Of what goes to the model. Words stand in for tokens: where cuts may fall is what decides."""
+    words = split(prose(name, tokens, Random(1)))
+    ranks = rank_cuts(words, words.starts, words.ends)
+    given_tokens = sum(window.end - window.start for window in windows(ranks, Limits.of(510)))
+    assert 1.01 < given_tokens / len(ranks) <= 1.05
+
+
+def test_halos_cost_no_more_where_no_cut_is_better_than_another() -> None:
+    given_tokens = sum(w.end - w.start for w in windows(np.ones(50_000, np.uint8), Limits.of(510)))
+    assert given_tokens <= 1.05 * 50_000
+
+
 @given(RANKS, LIMITS)
 def test_a_core_ends_inside_a_word_only_if_it_holds_no_word_end(ranks: np.ndarray, limits: Limits) -> None:
     for window in windows(ranks, limits)[:-1]:
@@ -68,7 +87,7 @@ def test_what_fits_is_one_window() -> None:
 
 
 def test_a_word_longer_than_a_window_is_cut_inside_and_scored_whole() -> None:
-    found = windows(np.zeros(1200, np.uint8), Limits.of(510))
+    found = windows(np.zeros(1200, np.uint8), WIDE)
     assert len(found) == 3
     assert found[0] == Window(0, 510, 0, 478)
     assert found[-1].core_end == 1200
@@ -76,7 +95,7 @@ def test_a_word_longer_than_a_window_is_cut_inside_and_scored_whole() -> None:
 
 def test_a_line_of_600_tokens_is_two_windows() -> None:
     ranks = np.full(600, Rank.WORD, np.uint8)
-    assert windows(ranks, Limits.of(510)) == [Window(0, 510, 0, 478), Window(446, 600, 478, 600)]
+    assert windows(ranks, WIDE) == [Window(0, 510, 0, 478), Window(446, 600, 478, 600)]
 
 
 def test_a_paragraph_end_is_preferred_to_a_later_sentence_end() -> None:
@@ -84,7 +103,7 @@ def test_a_paragraph_end_is_preferred_to_a_later_sentence_end() -> None:
     ranks[420] = Rank.PARAGRAPH
     ranks[470] = Rank.SENTENCE
     ranks[380] = Rank.LINE  # in reach of the halo
-    first, second = windows(ranks, Limits.of(510))
+    first, second = windows(ranks, WIDE)
     assert (first.core_start, first.core_end) == (0, 421)
     assert second.start == 381
 
@@ -92,25 +111,25 @@ def test_a_paragraph_end_is_preferred_to_a_later_sentence_end() -> None:
 def test_a_better_cut_too_far_back_is_not_taken() -> None:
     ranks = np.full(600, Rank.WORD, np.uint8)
     ranks[100] = Rank.PARAGRAPH
-    assert windows(ranks, Limits.of(510))[0].core_end == 478
+    assert windows(ranks, WIDE)[0].core_end == 478
 
 
 def test_a_lone_word_end_far_back_is_taken_rather_than_cutting_a_word() -> None:
     ranks = np.zeros(600, np.uint8)
     ranks[100] = Rank.WORD
-    assert windows(ranks, Limits.of(510))[0].core_end == 101
+    assert windows(ranks, WIDE)[0].core_end == 101
 
 
 def test_a_halo_reaches_back_to_the_start_of_the_text_at_most() -> None:
     ranks = np.zeros(600, np.uint8)
     ranks[10] = Rank.WORD
-    first, second = windows(ranks, Limits.of(510))[:2]
+    first, second = windows(ranks, WIDE)[:2]
     assert first == Window(0, 43, 0, 11)
     assert (second.start, second.core_start) == (0, 11)
 
 
 @pytest.mark.parametrize(
-    ("tokens", "halo_min", "halo_max"), [(510, 32, 64), (8192, 32, 64), (126, 10, 21), (6, 0, 1), (1, 0, 0)]
+    ("tokens", "halo_min", "halo_max"), [(510, 6, 16), (8192, 6, 16), (126, 1, 5), (24, 0, 1), (1, 0, 0)]
 )
 def test_halos_shrink_with_short_windows(tokens: int, halo_min: int, halo_max: int) -> None:
     assert Limits.of(tokens) == Limits(tokens, halo_min, halo_max)
