@@ -18,6 +18,7 @@ from gateway.throughput.run import Bare, Figures, Meter, bare, besides_model_us,
 _FULL_ROWS = 4
 """Rows of a bare pass: 2,048 tokens."""
 _SHORT = Case(200)
+_BESIDES_REPEATS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def bounds(scorer: ClassifierScorer, repeats: int) -> Bounds:
     passes = bare(scorer, rows, repeats)
     flops = passes.per_second * operations(scorer.config, passes.row_tokens)
     peak = matmul_peak(scorer.device, scorer.precision)
-    return Bounds(passes, flops, peak, besides_model_us(scorer, Case(4000), repeats))
+    return Bounds(passes, flops, peak, besides_model_us(scorer, Case(4000), _BESIDES_REPEATS))
 
 
 def full_rows(scorer: ClassifierScorer) -> list[Any]:
