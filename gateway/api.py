@@ -7,7 +7,6 @@ import asyncio
 import json
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,23 +22,16 @@ from compressor import (
 from compressor.analysis import ENGINE_EPOCH
 from compressor.explain import Explained, explain
 from compressor.flow import advance, whole
-from gateway.access.scopes import check_policy
+from gateway import sidecar
 from gateway.client import ClientWatch, read_body
-from gateway.dialects import Dialect, TextSite
-from gateway.dialects.chat_completions import CHAT_COMPLETIONS
-from gateway.dialects.paths import DIALECTS
 from gateway.downstream.scope import extension_of
 from gateway.incoming import Incoming
-from gateway.refusal import Refusal
 from gateway.remote import frames
 from gateway.remote.endpoint import answer as answer_scores
 from gateway.services import Services
-from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
+from gateway.sidecar import bad_request, compress_request
 from gateway.vocabularies import have_vocabulary
-from policies.decide import decide
 from policies.errors import PolicyError
-from policies.match import RequestFacts
-from policies.overrides import Overrides
 from policies.params import PolicyParams
 from policies.parse import Document
 from policies.validate import shown, validate
@@ -82,29 +74,30 @@ def readiness(services: Services) -> dict[str, object]:
 
 async def compress(request: Request) -> Response:
     """Compress texts, or a whole request body by a policy."""
-    services, body, size = await _read(request)
+    services, body, raw = await _read(request)
     async with ClientWatch(request.receive, b""):
         if "request" in body:
-            return await _answer(services, size, await _compress_request(request, body, size))
+            answer = await compress_request(raw, body, _incoming(request).principal, services)
+            return Response(await services.offload(len(raw), _spelled, answer), media_type="application/json")
         texts, params = _texts(body)
         await _check_fidelity(services, params)
         await have_vocabulary(params.tokenizer)
         results = await services.compressor.compress(texts, params, tenant=_tenant(request))
-        answer = {"results": map(described, results), "request": None, "decision": None}
-        return await _answer(services, size, answer)
+        said = {"results": map(described, results), "request": None, "decision": None}
+        return await _answer(services, len(raw), said)
 
 
 async def explain_texts(request: Request) -> Response:
     """As `compress` for texts, with the fate of every word."""
-    services, body, size = await _read(request)
+    services, body, raw = await _read(request)
     texts, params = _texts(body)
     if params.fidelity != "native":
-        raise _bad_request(f"params.fidelity is {params.fidelity!r}, which is not explained: use 'native'")
+        raise bad_request(f"params.fidelity is {params.fidelity!r}, which is not explained: use 'native'")
     await have_vocabulary(params.tokenizer)
     async with ClientWatch(request.receive, b""):
         explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
         results = (described(item.result) | {"words": _words(item)} for item in explained)
-        return await _answer(services, size, {"results": results})
+        return await _answer(services, len(raw), {"results": results})
 
 
 async def scores(request: Request) -> Response:
@@ -115,7 +108,7 @@ async def scores(request: Request) -> Response:
         try:
             answered = await answer_scores(raw, services.engine, services.offload)
         except ValueError as error:
-            raise _bad_request(f"body is no message between instances of Pith: {error}") from error
+            raise bad_request(f"body is no message between instances of Pith: {error}") from error
     return Response(answered, media_type=frames.MEDIA_TYPE)
 
 
@@ -123,6 +116,13 @@ async def _answer(services: Services, size: int, answer: dict[str, Any]) -> Resp
     """As JSON, in ASCII: a request may hold lone surrogates, which have no UTF-8."""
     raw = await services.offload(size, json.dumps, answer, default=list)
     return Response(raw, media_type="application/json")
+
+
+def _spelled(answer: sidecar.Answer) -> bytes:
+    """As JSON, around the request's own bytes."""
+    results = json.dumps([described(result) for result in answer.results]).encode()
+    decision = answer.decision.model_dump_json(exclude_none=True).encode()
+    return b'{"results":%b,"request":%b,"decision":%b}' % (results, answer.request, decision)
 
 
 def described(result: Compressed) -> dict[str, Any]:
@@ -151,67 +151,13 @@ async def _explain(services: Services, text: str, params: CompressionParams) -> 
     return step
 
 
-async def _compress_request(request: Request, body: dict[str, Any], size: int) -> dict[str, Any]:
-    """What Pith would forward for a request body, without a conversation and its pins."""
-    services = _services(request)
-    dialect, policy = _dialect(body), _policy(body, services)
-    raw = (await services.offload(size, json.dumps, body["request"])).encode()
-    chat = await services.offload(size, dialect.parse, raw)
-    if isinstance(chat, str):
-        raise _bad_request(f"request is not a {dialect.name} request body ({chat})")
-    caller = _incoming(request).principal
-    check_policy(caller.key, policy)
-    facts = RequestFacts(dialect.path, chat.model, caller.key_id, caller.team)
-    decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
-    tokenizer, _ = encoding_for(chat.model)
-    await have_vocabulary(tokenizer)
-    edits: list[Edit] = []
-    results = []
-    for site in chat.texts:
-        literal = raw[site.start : site.end]
-        text = decode(literal)
-        if text is None or decision.mode == "off" or not decision.params.covers(site.role):
-            continue
-        params = decision.params.to_compression(tokenizer=tokenizer, role=site.role)
-        [result] = await services.compressor.compress([text], params, tenant=_tenant(request))
-        results.append(described(result))
-        edits.append(_edit(site, literal, result))
-    return {
-        "results": results,
-        "request": json.loads(await services.offload(size, splice, raw, edits)),
-        "decision": json.loads(decision.model_dump_json(exclude_none=True)),
-    }
-
-
-def _edit(site: TextSite, literal: bytes, result: Compressed) -> Edit:
-    if result.is_rewritten:
-        return Paste(site.start, site.end, orjson.dumps(result.text))
-    return Cut(site.start, site.end, raw_spans(literal, result.kept))
-
-
 async def _check_fidelity(services: Services, params: CompressionParams) -> None:
     """Raises Refusal where the scorer cannot do what is asked."""
     if params.fidelity == "compat":
         try:
             await asyncio.to_thread(lambda: services.engine.vocabulary)
         except CompressorError as error:
-            raise _bad_request(f"params.{error}") from error
-
-
-def _dialect(body: dict[str, Any]) -> Dialect:
-    name = body.get("dialect", CHAT_COMPLETIONS.name)
-    dialect = DIALECTS.get(name) if isinstance(name, str) else None
-    if dialect is None:
-        raise _bad_request(f"dialect is {shown(name)}: use {', '.join(DIALECTS)}")
-    return dialect
-
-
-def _policy(body: dict[str, Any], services: Services) -> str | None:
-    name = body.get("policy")
-    known = [policy.name for policy in services.policies.current.policies]
-    if name is None or name in known:
-        return name
-    raise _bad_request(f"policy is {shown(name)}: there is none of this name; there are {', '.join(known)}")
+            raise bad_request(f"params.{error}") from error
 
 
 def _services(request: Request) -> Services:
@@ -230,29 +176,24 @@ def _incoming(request: Request) -> Incoming:
     return incoming
 
 
-def _bad_request(message: str) -> Refusal:
-    """What the caller sent is not what this endpoint takes; the message says what is."""
-    return Refusal(400, code="invalid_request", message=message)
-
-
-async def _read(request: Request) -> tuple[Services, dict[str, Any], int]:
-    """The body, and how many bytes it has."""
+async def _read(request: Request) -> tuple[Services, dict[str, Any], bytes]:
+    """The body, read and as it came."""
     services = _services(request)
     raw = await _read_raw(request)
     try:
         body = await services.offload(len(raw), json.loads, raw)
     except (ValueError, RecursionError) as error:
-        raise _bad_request("body is not JSON: send an object with texts, or request") from error
+        raise bad_request("body is not JSON: send an object with texts, or request") from error
     if not isinstance(body, dict):
-        raise _bad_request("body is not an object: send one with texts, or request")
-    return services, body, len(raw)
+        raise bad_request("body is not an object: send one with texts, or request")
+    return services, body, raw
 
 
 async def _read_raw(request: Request) -> bytes:
     limit = _services(request).config.max_body_bytes
     raw = await read_body(request.receive, limit)
     if not isinstance(raw, bytes):
-        raise _bad_request(f"body is longer than {limit} bytes: send less at a time")
+        raise bad_request(f"body is longer than {limit} bytes: send less at a time")
     return raw
 
 
@@ -263,16 +204,16 @@ def _texts(body: dict[str, Any]) -> tuple[list[str], CompressionParams]:
         or not all(isinstance(text, str) for text in texts)
         or len(texts) > MAX_TEXTS
     ):
-        raise _bad_request(f"texts must be a list of at most {MAX_TEXTS} strings")
+        raise bad_request(f"texts must be a list of at most {MAX_TEXTS} strings")
     for index, text in enumerate(texts):
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise _bad_request(f"texts.{index} holds half of a surrogate pair: send Unicode text")
+            raise bad_request(f"texts.{index} holds half of a surrogate pair: send Unicode text")
     model = body.get("model")
     if not isinstance(model, str | None):
-        raise _bad_request(f"model is {shown(model)}: send its name, or leave it out")
+        raise bad_request(f"model is {shown(model)}: send its name, or leave it out")
     tokenizer, _ = encoding_for(model)
     try:
         asked = validate(PolicyParams, Document(body.get("params"), "params", {}))
     except PolicyError as error:
-        raise _bad_request(str(error)) from error
+        raise bad_request(str(error)) from error
     return texts, asked.to_compression(tokenizer=tokenizer, role="user")
