@@ -4,7 +4,7 @@
 
 Three tasks share the encoder. Words left out: of 15 % of the words neither pieces nor anything else is shown,
 and one of their pieces is to be found. Parts of speech, from treebanks. What answers and notes took from a
-text. The heads of these tasks are thrown away at the end.
+text: those words are to score above the others of their window. The heads of the first two are thrown away.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ LANGUAGE_WORDS: Mapping[str, int] = {
     "pt": 62_000,
 }
 """Words of each language in a pass; languages with fewer are read again."""
-TAGGED = 0.45
-"""Of these, the share from treebanks."""
+TAGGED, MARKED = 0.3, 0.4
+"""Of these, the shares from treebanks and from texts with answers or notes."""
+TOLD = 2.0
+"""What words told of count for, beside the other tasks: a fraction of a nat against several."""
 MASKED = 0.15
 _WINDOW = (64, 320)
 """Shortest and longest window, in words."""
@@ -75,7 +77,8 @@ class Heads(nn.Module):
         nn.init.eye_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)
         self.tag = nn.Linear(width, len(TAGS))
-        self.told = nn.Linear(width, 1)
+        self.shift = nn.Parameter(torch.zeros(()))
+        """What is told of is rarer than what is kept."""
 
 
 def rows_of(text: Text, tokenizer: Tokenizer, random: np.random.Generator) -> Iterator[Row]:
@@ -106,17 +109,23 @@ def _told(text: Text, words: Words) -> NDArray[np.float32]:
 
 
 def sample(texts: Sequence[Text], tokenizer: Tokenizer, seed: int, share: float) -> list[Row]:
-    """Windows of one pass: each language as often as LANGUAGE_WORDS says, labelled texts before others."""
+    """Windows of one pass: of each language as many words as LANGUAGE_WORDS says."""
     random = np.random.default_rng(seed)
     by_language: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
         by_language[text.language].append(text)
     rows: list[Row] = []
     for language, some in by_language.items():
-        labelled = [text for text in some if text.tags]
-        total = LANGUAGE_WORDS[language] * share
-        for part, wanted in ((labelled, TAGGED * total), (some, (1 - TAGGED) * total)):
-            rows += _drawn(part, wanted, tokenizer, random)
+        wanted = LANGUAGE_WORDS[language] * share
+        left = wanted
+        for part, part_share in (
+            ([text for text in some if text.tags], TAGGED),
+            ([text for text in some if text.marks], MARKED),
+        ):
+            if part:
+                rows += _drawn(part, part_share * wanted, tokenizer, random)
+                left -= part_share * wanted
+        rows += _drawn(some, left, tokenizer, random)
     return rows
 
 
@@ -152,9 +161,19 @@ def loss_of(net: Net, heads: Heads, batch: Batch, labels: Tensor, weights: Tenso
             heads.tag(encoded[has_tag]).float(), labels[..., 0][has_tag].long()
         )
     if has_told.any():
-        told = heads.told(encoded[has_told]).float()[:, 0]
-        total = total + functional.binary_cross_entropy_with_logits(told, labels[..., 1][has_told])
+        logits = net.grades(encoded, known).float().mean(-1) + heads.shift
+        total = total + TOLD * _told_loss(logits, labels[..., 1], has_told & ~is_out)
     return total
+
+
+def _told_loss(logits: Tensor, told: Tensor, counts: Tensor) -> Tensor:
+    """Words told of against the others of their window, in equal shares."""
+    is_told, is_other = (told > 0.5) & counts, (told <= 0.5) & counts
+    n_told, n_other = is_told.sum(-1, keepdim=True), is_other.sum(-1, keepdim=True)
+    share = torch.where(is_told, 0.5 / n_told.clamp(min=1), 0.5 / n_other.clamp(min=1)) * counts
+    share = share * ((n_told > 0) & (n_other > 0))
+    losses = functional.binary_cross_entropy_with_logits(logits, (told > 0.5).float(), reduction="none")
+    return (losses * share).sum() / share.sum().clamp(min=1)
 
 
 def _without(batch: Batch, is_out: Tensor) -> Batch:

@@ -88,7 +88,7 @@ def test_a_language_with_few_texts_is_read_again() -> None:
     assert sum(map(len, rows)) >= 34
 
 
-def test_it_learns_and_the_grades_stay(data: Path, tmp_path: Path) -> None:
+def test_it_learns(data: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(tiny_tokenizer().to_str())
     save(tiny_net(), tmp_path / "start")
     arguments = ["--data", data, "--tokenizer", tmp_path / "tokenizer.json", "--start", tmp_path / "start"]
@@ -99,7 +99,6 @@ def test_it_learns_and_the_grades_stay(data: Path, tmp_path: Path) -> None:
     assert losses[-1] < losses[0]
     before, after = load(tmp_path / "start"), load(tmp_path / "out")
     assert not torch.equal(before.layers[0].up.weight, after.layers[0].up.weight)  # type: ignore[arg-type,union-attr] # a Layer's
-    assert torch.allclose(before.grade.bias, after.grade.bias)
 
 
 def bert(n_pieces: int, n_layers: int, width: int = 384) -> dict[str, Tensor]:
