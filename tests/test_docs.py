@@ -328,7 +328,13 @@ def defined_tests(path: Path) -> set[str]:
     return found
 
 
-RULES = [line for line in TRANSPARENCY.splitlines() if line.startswith("| ") and "tested by" not in line]
+PROMISES = section(read("README.md"), "## Promises")
+RULES = [
+    line
+    for page in (TRANSPARENCY, PROMISES)
+    for line in page.splitlines()
+    if line.startswith("| ") and "tested by" not in line
+]
 
 
 @pytest.mark.parametrize("rule", RULES)
