@@ -3,6 +3,7 @@
 #   make install PYTHON=python3.12     another Python (3.11 or newer)
 #   make install PITH_DEVICE=cuda      the lock with torch's CUDA build; remembered until told otherwise
 #   make run ARGS="--port 9000"        arguments for `pith serve`, `pith demo` or pytest
+#   make quality DATA=folder LIMIT=60  public data to measure on, most texts of each domain and language
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +13,7 @@ INSTALLED := $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(VENV)/.i
 PYTHON ?= python3
 PITH_DEVICE ?= $(or $(INSTALLED),cpu)
 ARGS ?=
+LIMIT ?= 100
 
 # A choice of this file, not a setting of Pith's.
 unexport PITH_DEVICE
@@ -55,7 +57,7 @@ check: $(STAMP) ## formatting, lint, types, layers
 	$(BIN)/python -m pytest tests/test_layers.py
 
 quality: $(STAMP) ## measure what survives compression and write docs/quality.md; DATA=folder of public data
-	$(BIN)/pith eval --page docs/quality.md --limit 100 $(if $(DATA),--data $(DATA)) $(ARGS)
+	$(BIN)/pith eval --page docs/quality.md --limit $(LIMIT) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 lock: $(STAMP) ## write the locks anew from pyproject.toml
 	UV=$(BIN)/uv requirements/lock.sh

@@ -34,6 +34,7 @@ TARGETS = {
     "test-all": "PITH_TEST_PROFILE=thorough",
     "conformance": "-m tests.conformance.sdk_suite",
     "check": "mypy --strict",
+    "quality": "pith eval --page docs/quality.md",
     "lock": "requirements/lock.sh",
     "clean": "rm -rf .venv",
     "help": "sed",
