@@ -149,18 +149,21 @@ class Services:
         )
 
 
-def load(config: Config) -> Scorer | None:
-    """The configured scorer, to be closed, or None where a remote one is; and all that is slow the first
-    time. Raises ModelError, or ParamsError where a policy asks what the scorer cannot do."""
-    lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
-    counter(DEFAULT_ENCODING)
-    if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
-        load_litellm()
-    if config.compressor.remote is not None:
-        warm_up(Indifferent())
-        if open_policies(config).current.names_compat:
-            raise ParamsError("a policy asks for fidelity compat, which compressor.remote cannot: use native")
-        return None
+def prepare(config: Config) -> Scorer | None:
+    """The configured scorer, as `load` gives it; None where a remote one is configured."""
+    if config.compressor.remote is None:
+        return load(config)
+    _load_tables(config)
+    warm_up(Indifferent())
+    if open_policies(config).current.names_compat:
+        raise ParamsError("a policy asks for fidelity compat, which compressor.remote cannot: use native")
+    return None
+
+
+def load(config: Config) -> Scorer:
+    """The configured scorer, to be closed; and all that is slow the first time. Raises ModelError, or
+    ParamsError where a policy asks what the scorer cannot do."""
+    _load_tables(config)
     scorer = place(config.compressor.placement)
     try:
         for replica in by_device(scorer).values():
@@ -171,6 +174,14 @@ def load(config: Config) -> Scorer | None:
         close(scorer)
         raise
     return scorer
+
+
+def _load_tables(config: Config) -> None:
+    """What is slow the first time, but for the scorer."""
+    lexicon.load()  # first: what it takes for a moment, the vocabulary then fills
+    counter(DEFAULT_ENCODING)
+    if any(upstream.kind == "litellm" for upstream in config.upstreams.values()):
+        load_litellm()
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from gateway.fleet import Fleet
 from gateway.interpreter import settle
 from gateway.logs import configure
 from gateway.server import Ready, make_server, serving_of
-from gateway.services import Services, load
+from gateway.services import Services, prepare
 from gateway.settings import Config
 
 
@@ -55,7 +55,7 @@ def serve(read: Callable[[], Config], place: Place, on_ready: Ready) -> None:
 
     try:
         with ExitStack() as stack:
-            scorer = load(config)
+            scorer = prepare(config)
             if scorer is not None:
                 stack.callback(close, scorer)
             app = create_app(config, scorer, lambda: read().mode, beside=beside)

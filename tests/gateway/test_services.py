@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from compressor import CompressionParams
+from compressor import CompressionParams, ParamsError
 from gateway.config import load as load_config
-from gateway.services import Services, open_services
+from gateway.services import Services, open_services, prepare
 from policies.schema import Mode
 from tests.fakes import LengthScorer
 
@@ -76,3 +76,19 @@ async def test_a_watch_that_ends_is_said(said: Said, tmp_path: Path) -> None:
         assert await said.next() == "the watch of mode has ended, restart Pith: ZeroDivisionError"
         [result] = await services.compressor.compress([TEXT], CompressionParams(rate=0.5))
         assert result.skip is None, "requests go on"
+
+
+def test_with_a_remote_scorer_none_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "pith.yaml"
+    file.write_text('compressor: {remote: "http://gpu:8080", scorer: /no/such/folder}\n')
+    assert prepare(load_config(file, {}, {})) is None
+
+
+def test_a_remote_scorer_cannot_what_a_policy_asks_for(tmp_path: Path) -> None:
+    file = tmp_path / "pith.yaml"
+    file.write_text(
+        'compressor: {remote: "http://gpu:8080"}\n'
+        "policies: [{name: all, params: {rate: 0.5, fidelity: compat}}]\n"
+    )
+    with pytest.raises(ParamsError, match="fidelity compat"):
+        prepare(load_config(file, {}, {}))
