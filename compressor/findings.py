@@ -50,9 +50,12 @@ Left: TypeAlias = Literal["short", "structured"]
 Found: TypeAlias = Findings | Left
 
 
-def find(text: str, params: CompressionParams) -> Found:
-    """All that needs neither scores nor tokens."""
-    words = split(text)
+def find(text: str, params: CompressionParams, like: Findings | None = None) -> Found:
+    """All that needs neither scores nor tokens.
+
+    `like` are findings of the same text under the same `forcing`: only what is protected is found anew.
+    """
+    words = split(text) if like is None else like.words
     if not len(words):
         return "short"
     spans = tuple(segments(text, words, params.protect))
@@ -61,13 +64,20 @@ def find(text: str, params: CompressionParams) -> Found:
     protected = protected_mask(words, spans)
     if protected.all():
         return "short"
+    if like is not None:
+        return replace(like, protected_spans=spans, protected=protected)
     return Findings(words, spans, protected, keep.forced(text, words, params), Layout.of(words))
 
 
 def subject(params: CompressionParams) -> bytes:
     """What `find` depends on besides the text, as text."""
     protect = replace(params.protect, head_tokens=0, tail_tokens=0)
-    return repr((protect, params.structure_guard, params.force_tokens, params.force_reserve_digit)).encode()
+    return repr((protect, params.structure_guard)).encode() + forcing(params)
+
+
+def forcing(params: CompressionParams) -> bytes:
+    """What all but the protected depends on besides the text, as text."""
+    return repr((params.force_tokens, params.force_reserve_digit)).encode()
 
 
 def without_text(found: Found) -> Found:

@@ -18,12 +18,19 @@ from typing import Protocol, TypeVar
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.engine import Late
+from compressor.findings import Findings
 from compressor.flow import whole
 from compressor.types import Scores
 from gateway.cache.analyses import Analyses
 from gateway.hashing import Secret
 from gateway.offload import Offload
-from gateway.recorded import findings_subject, pack_scores, read_scores, weights_subject
+from gateway.recorded import (
+    contents_subject,
+    findings_subject,
+    pack_scores,
+    read_scores,
+    weights_subject,
+)
 from gateway.run import Keys, Records, Run, begin_all, resume_all
 from gateway.types import Cache
 
@@ -107,24 +114,25 @@ class CachedCompressor:
 
     def _name(self, runs: Sequence[Run], params: CompressionParams, tenant: str) -> None:
         """The keys of each text, but for those that are done because they are clearly short."""
-        subjects = (self._engine.fingerprint.encode(), findings_subject(params), weights_subject(params))
+        subjects = {
+            b"scores": self._engine.fingerprint.encode(),
+            b"findings": findings_subject(params),
+            b"weights": weights_subject(params),
+            b"contents": contents_subject(params),
+        }
         for run in runs:
             run.measure()
             if run.result is None:
                 text = run.text.encode("utf-8", "surrogatepass")
                 digest = self._secret.keyed(b"words", tenant.encode(), text)
-                scores, findings, weights = subjects
-                run.keys = Keys(
-                    self._secret.keyed(b"scores", digest, scores),
-                    self._secret.keyed(b"findings", digest, findings),
-                    self._secret.keyed(b"weights", digest, weights),
-                )
+                run.keys = Keys(*(self._secret.keyed(kind, digest, on) for kind, on in subjects.items()))
 
     async def _fetch(self, runs: Sequence[Run]) -> None:
         """What this process remembers of each text, and what else is on record, at one go."""
         for run in runs:
             if not run.params.marks:
                 run.found = self._analyses.findings.find(run.keys.findings)
+                run.alike = self._analyses.contents.find(run.keys.contents)
                 run.weights = self._analyses.weights.find(run.keys.weights)
         wanted = [key for run in runs for key in run.wanted()]
         values = dict(zip(wanted, await self._cache.get_many(wanted), strict=True)) if wanted else {}
@@ -137,6 +145,8 @@ class CachedCompressor:
         for run in runs:
             if run.found is not None and run.weights is not None:
                 self._analyses.findings.keep(run.keys.findings, run.found)
+                if isinstance(run.found, Findings):
+                    self._analyses.contents.keep(run.keys.contents, run.found)
                 self._analyses.weights.keep(run.keys.weights, run.weights)
         found = [record for run in runs for record in run.to_record]
         if found:

@@ -11,7 +11,7 @@ import struct
 import numpy as np
 
 from compressor.analysis import ENGINE_EPOCH, Weights
-from compressor.findings import subject
+from compressor.findings import forcing, subject
 from compressor.packed import FORMAT
 from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Scores
@@ -26,6 +26,11 @@ _WEIGHTS_HEAD = struct.Struct("<BI")
 def findings_subject(params: CompressionParams) -> bytes:
     """What recorded findings depend on besides the text: versions, and what is protected and forced."""
     return f"{FORMAT}/{ENGINE_EPOCH}/{WORDS_VERSION}/".encode() + subject(params)
+
+
+def contents_subject(params: CompressionParams) -> bytes:
+    """What findings depend on, but for what is protected."""
+    return f"{ENGINE_EPOCH}/{WORDS_VERSION}/".encode() + forcing(params)
 
 
 def pack_scores(scores: Scores) -> bytes:

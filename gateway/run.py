@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError, counter
 from compressor.analysis import Analysis, Outcome, Weights, conclude, left_whole, weigh
-from compressor.findings import Found, find, of_text, without_text
+from compressor.findings import Findings, Found, find, of_text, without_text
 from compressor.finish import finish_all
 from compressor.flow import Begun, begin, whole
 from compressor.packed import pack, unpack
@@ -27,6 +27,8 @@ class Keys:
     scores: bytes
     findings: bytes
     weights: bytes
+    contents: bytes
+    """Findings whatever is protected: in this process alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Run:
     records: Records = Records()
     found: Found | None = None
     """Without the text."""
+    alike: Findings | None = None
+    """As `found`, where something else was protected."""
     weights: Weights | None = None
     to_record: list[tuple[bytes, bytes]] = field(default_factory=list)
     """What was not on record, by key."""
@@ -122,7 +126,8 @@ class Run:
             return of_text(self.found, self.text)
         found = unpack(self.records.findings or b"", self.text)
         if found is None:
-            found = find(self.text, self.params)
+            like = of_text(self.alike, self.text) if self.alike is not None else None
+            found = find(self.text, self.params, like if isinstance(like, Findings) else None)
             self.to_record.append((self.keys.findings, pack(found, self.text)))
         self.found = without_text(found)
         return found

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 import click
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -79,8 +80,9 @@ def make(kind: str, folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    BertForTokenClassification(BertConfig(vocab_size=PIECES, num_labels=2, **size)).save_pretrained(folder)
+    shape: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=PIECES, intermediate_size=64, **shape)  # with two labels
+    BertForTokenClassification(config).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
 
 

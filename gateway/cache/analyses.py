@@ -2,7 +2,8 @@
 
 Bounded in bytes, least recently used out first. What was found depends on the text and on what is protected
 and forced, weights on the text and the tokenizer. Each is remembered by itself, so that another model family
-needs new weights alone.
+needs new weights alone, and findings once more whatever is protected, so that other protection needs nothing
+else anew. Those share their arrays; both are counted.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from compressor.findings import Findings, Found
 
 ENTRY_OVERHEAD = 2048
 """Bytes of the objects around the arrays."""
-WEIGHTS_SHARE = 0.25
-"""Of the bytes: 4 a word, where findings have 12 or so."""
+WEIGHTS_SHARE = 0.15
+"""Of the bytes: 4 a word, where findings have 12 or so, twice."""
 
 T = TypeVar("T")
 
@@ -66,7 +67,9 @@ class Analyses:
 
     def __init__(self, max_bytes: int) -> None:
         for_weights = int(max_bytes * WEIGHTS_SHARE)
-        self.findings: Kept[Found] = Kept(max_bytes - for_weights, _size_of_findings)
+        half = (max_bytes - for_weights) // 2
+        self.findings: Kept[Found] = Kept(half, _size_of_findings)
+        self.contents: Kept[Findings] = Kept(half, _size_of_findings)
         self.weights: Kept[Weights] = Kept(for_weights, lambda weights: weights.of_words.nbytes)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.analysis import Analysis, analyse, conclude, weigh
-from compressor.findings import Findings, Found, find, of_text, subject, without_text
+from compressor.findings import Findings, Found, find, forcing, of_text, subject, without_text
 from compressor.params import CompressionParams, Protect, RateStep
 from compressor.tokens import counter
 from tests.compressor.texts import clean_texts
@@ -86,6 +86,26 @@ def test_what_is_known_already_changes_no_analysis(text: str, min_tokens: int, t
     assert one.weights.tolist() == other.weights.tolist()
     assert one.protected.tolist() == other.protected.tolist()
     assert one.forced.tolist() == other.forced.tolist()
+
+
+@given(
+    clean_texts,
+    st.builds(
+        Protect,
+        code=st.booleans(),
+        json=st.booleans(),
+        urls=st.booleans(),
+        tables=st.booleans(),
+        tags=st.booleans(),
+    ),
+    st.booleans(),
+)
+def test_where_something_else_is_protected_the_rest_stands(text: str, protect: Protect, guard: bool) -> None:
+    known = of_text(without_text(find(text, PARAMS)), text)
+    other = replace(PARAMS, protect=protect, structure_guard=guard)
+    assert forcing(other) == forcing(PARAMS)
+    if isinstance(known, Findings):
+        assert_equal(find(text, other, known), find(text, other))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compressor.analysis import Weights
-from compressor.findings import find, without_text
+from compressor.findings import Findings, find, without_text
 from compressor.params import CompressionParams
 from gateway.cache.analyses import ENTRY_OVERHEAD, WEIGHTS_SHARE, Analyses, Kept
 
@@ -35,15 +35,15 @@ def test_what_is_larger_than_the_room_is_not_kept() -> None:
     assert (kept.find(b"a"), kept.size_bytes) == (None, 0)
 
 
-def test_findings_and_weights_have_their_shares() -> None:
-    text = "one or two words of the text"
-    found = find(text, CompressionParams())
-    analyses = Analyses(8 * ENTRY_OVERHEAD)
+def test_each_kind_has_its_share() -> None:
+    found = without_text(find("one or two words of the text", CompressionParams()))
+    assert isinstance(found, Findings)
+    analyses = Analyses(16 * ENTRY_OVERHEAD)
     for number in range(9):
-        analyses.findings.keep(b"%d" % number, without_text(found))
+        analyses.findings.keep(b"%d" % number, found)
+        analyses.contents.keep(b"%d" % number, found)
         analyses.weights.keep(b"%d" % number, Weights(7, np.ones(7, np.int32)))
-    assert len(analyses.findings) == 5
-    assert len(analyses.weights) == 1
-    assert analyses.findings.size_bytes < (1 - WEIGHTS_SHARE) * 8 * ENTRY_OVERHEAD
+    assert [len(kept) for kept in (analyses.findings, analyses.contents, analyses.weights)] == [6, 6, 2]
+    assert 2 * analyses.findings.size_bytes < (1 - WEIGHTS_SHARE) * 16 * ENTRY_OVERHEAD
     analyses.findings.keep(b"left", "structured")
     assert analyses.findings.find(b"left") == "structured"

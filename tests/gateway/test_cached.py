@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -164,6 +165,30 @@ async def test_other_force_rules_need_new_findings_alone(offload: Offload, engin
     assert (len(cache.kept), len(analyses.findings), len(analyses.weights)) == (7, 4, 2)
     assert [result.text for result in results] == await expected_of(BOTH, other, offload)
     assert engine.n_scored == 1
+
+
+OTHER_PROTECTION = replace(HALF, protect=replace(HALF.protect, urls=False))
+
+
+async def test_other_protection_needs_nothing_else_anew(offload: Offload, engine: FakeEngine) -> None:
+    cache, analyses = RecordingCache(), Analyses(1 << 20)
+    cached = compressor_with(engine, cache, offload, analyses)
+    await cached.compress(BOTH, HALF)
+    results = await cached.compress(BOTH, OTHER_PROTECTION)
+    await asyncio.sleep(0)
+    kinds = (cache.kept, analyses.findings, analyses.contents, analyses.weights)
+    assert [len(kept) for kept in kinds] == [7, 4, 1, 2]
+    assert [result.text for result in results] == await expected_of(BOTH, OTHER_PROTECTION, offload)
+    assert engine.n_scored == 1
+
+
+async def test_contents_remembered_are_not_found_anew(offload: Offload, engine: FakeEngine) -> None:
+    cache, first, second = RecordingCache(), Analyses(1 << 20), Analyses(1 << 20)
+    await compressor_with(engine, cache, offload, first).compress([TEXT], HALF)
+    [(key, (contents, _))] = first.contents._entries.items()
+    second.contents.keep(key, replace(contents, forced=contents.forced | True))
+    [result] = await compressor_with(engine, cache, offload, second).compress([TEXT], OTHER_PROTECTION)
+    assert (result.text, result.skip) == (TEXT, "no_gain")
 
 
 class CountingCache(RecordingCache):

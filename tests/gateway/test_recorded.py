@@ -13,6 +13,7 @@ from compressor import CompressionParams
 from compressor.analysis import Weights
 from compressor.types import SCORE_ONE
 from gateway.recorded import (
+    contents_subject,
     findings_subject,
     pack_scores,
     pack_weights,
@@ -63,4 +64,7 @@ def test_subjects_name_what_things_depend_on() -> None:
     other_tokenizer = replace(PARAMS, tokenizer="cl100k_base")
     other_force = replace(PARAMS, force_tokens=("?",))
     assert findings_subject(PARAMS) == findings_subject(other_tokenizer) != findings_subject(other_force)
+    other_protection = replace(PARAMS, protect=replace(PARAMS.protect, urls=False))
+    assert contents_subject(PARAMS) == contents_subject(other_protection) != contents_subject(other_force)
+    assert findings_subject(PARAMS) != findings_subject(other_protection)
     assert weights_subject(PARAMS) == weights_subject(other_force) != weights_subject(other_tokenizer)
