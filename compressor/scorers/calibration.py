@@ -10,6 +10,7 @@ margin to be taken instead of a more exact one: a restart chooses as before.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from compressor.scorers.gpu import OnGpu, gpu_precision, has_varlen
 from compressor.scorers.linear import has_bf16, has_int8
 from compressor.scorers.passes import Packed, Padded, Passes, Score, places
 from compressor.types import Ints
+
+_log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = (*DTYPES, "int8")
@@ -77,7 +80,13 @@ def choose(model: Any, pad_id: int, sample: Sample, device: torch.device, precis
     speeds = _speeds(model) if (precision, device.type) == ("auto", "cpu") else {}
     tried = {}
     for name in _order(speeds) or [gpu_precision(device) if precision == "auto" else precision]:
-        passes = _passes(model, device, name)
+        try:
+            passes = _passes(model, device, name)
+        except RuntimeError as error:  # no kernel for this GPU or this size of head
+            if device.type == "cpu":
+                raise
+            _log.warning("the model runs on %s as transformers has it: %s", device, type(error).__name__)
+            return _as_it_is(model, pad_id, device, precision)
         off = float(np.abs(passes.run([sample.row], sample.score)[0] - exact).mean())
         if off <= BOUNDS[name]:  # NaN is not
             return Chosen(passes, name, off, speeds)

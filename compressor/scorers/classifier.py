@@ -7,6 +7,7 @@ does not depend on what else is in the batch beyond rounding: `passes` says how 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -17,20 +18,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressor.alignment import word_scores
-from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
+from compressor.chunks import CHUNKS_VERSION, Limits
 from compressor.compat_chunks import Rows
-from compressor.errors import ModelError, ScorerDown
+from compressor.errors import ModelError, OutOfMemory, ScorerDown
 from compressor.scorers.calibration import DTYPES, PRECISIONS, Chosen, Sample, choose
 from compressor.scorers.checkpoint import find_device, longest_row, read_model
 from compressor.scorers.compat_rows import probabilities
 from compressor.scorers.compat_vocabulary import CompatVocabulary
 from compressor.scorers.folder import find_model
 from compressor.scorers.labels import Keep, keep_label
+from compressor.scorers.rows import Row as Row
+from compressor.scorers.rows import RowFront
 from compressor.scorers.threads import settle_threads
-from compressor.scorers.tokenizer import TextTokenizer, Tokens
-from compressor.types import Bools, Chunk, Ints, Scores, Words
+from compressor.scorers.tokenizer import TextTokenizer
+from compressor.types import Chunk, Ints, Scores, Words
 from compressor.words import WORDS_VERSION
+
+_log = logging.getLogger(__name__)
 
 _SAMPLE = """Please send the report on the second quarter to everyone who attended the meeting on Tuesday,
 and make sure that the figures for travel, which were wrong by 12% in the first version, have been corrected
@@ -39,18 +43,6 @@ was not approved; the committee will look at it again in November, when the cost
 known. As I said at the beginning, it would be good to have a short summary at the top.
 """
 """Ordinary text, on which precisions are compared at load."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """A chunk's payload: the ids of a row, where its core is, and the characters of the core's tokens."""
-
-    ids: Ints
-    core_start: int
-    core_end: int
-    starts: Ints
-    ends: Ints
-    is_known: Bools
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +67,9 @@ class ClassifierScorer:
     ) -> None:
         self._chosen = chosen
         self._tokenizer = tokenizer
-        self._limits = limits
+        self._front = RowFront(tokenizer, limits)
+        self.limits = limits
+        """How long rows may be: with the tokenizer, all that whoever makes them has to know."""
         self._origin = origin
         self.fingerprint = fingerprint
         self.precision = chosen.precision
@@ -108,6 +102,7 @@ class ClassifierScorer:
         pad_id = int(getattr(model.config, "pad_token_id", None) or 0)
         with torch.inference_mode():
             chosen = choose(model, pad_id, sample, where, precision)
+        _log.info("model %s on %s: %s", name, where, chosen.summary)
         origin = Origin(name, folder.path, where, model.config, n_rows, keep, pad_id)
         return cls(chosen, tokenizer, limits, fingerprint, origin)
 
@@ -147,19 +142,20 @@ class ClassifierScorer:
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """One chunk a window of the text."""
-        tokens = self._tokenizer.encode(text)
-        cuts = windows(rank_cuts(words, tokens.starts, tokens.ends), self._limits)
-        prefix = np.array(self._tokenizer.prefix, np.int32)
-        suffix = np.array(self._tokenizer.suffix, np.int32)
-        return [_chunk(tokens, window, prefix, suffix) for window in cuts]
+        return self._front.encode(text, words)
 
     def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """The probabilities of each chunk's core tokens."""
         if not all(isinstance(chunk.payload, Row) for chunk in batch):
             return self._forward_mixed(batch)
         rows = [cast(Row, chunk.payload) for chunk in batch]
-        with torch.inference_mode():
-            found = self._chosen.passes.run([row.ids for row in rows], partial(_probabilities, self.keep))
+        try:
+            with torch.inference_mode():
+                found = self._chosen.passes.run([row.ids for row in rows], partial(_probabilities, self.keep))
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"{sum(len(row.ids) for row in rows)} tokens do not fit {self.device}"
+            ) from error
         scores = [one[row.core_start : row.core_end] for one, row in zip(found, rows, strict=True)]
         if not all(np.isfinite(one).all() for one in scores):
             raise ScorerDown("the model's output is not a number: use precision fp32 or check the weights")
@@ -176,30 +172,8 @@ class ClassifierScorer:
         ]
 
     def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
-        """Word scores; the cores of a text's chunks are its tokens, each once."""
-        rows = [cast(Row, chunk.payload) for chunk in chunks]
-        return word_scores(
-            words,
-            np.concatenate([np.empty(0, np.int32), *(row.starts for row in rows)]),
-            np.concatenate([np.empty(0, np.int32), *(row.ends for row in rows)]),
-            np.concatenate([np.empty(0, np.bool_), *(row.is_known for row in rows)]),
-            np.concatenate([np.empty(0, np.float32), *scores]),
-        )
-
-
-def _chunk(tokens: Tokens, window: Window, prefix: Ints, suffix: Ints) -> Chunk:
-    core = slice(window.core_start, window.core_end)
-    ids = np.concatenate([prefix, tokens.ids[window.start : window.end], suffix])
-    offset = len(prefix) - window.start
-    row = Row(
-        ids,
-        window.core_start + offset,
-        window.core_end + offset,
-        tokens.starts[core],
-        tokens.ends[core],
-        tokens.is_known[core],
-    )
-    return Chunk(len(ids), row)
+        """Word scores."""
+        return self._front.merge(words, chunks, scores)
 
 
 def _probabilities(keep: Keep, logits: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressor.errors import OutOfMemory
 from compressor.scorers.attention import Pass
 from compressor.scorers.encoder import Encoder
 from compressor.scorers.passes import Floats, Score, packs, places
@@ -95,11 +94,7 @@ class OnGpu:
         plans = plan(rows, self._encoder.first_place)
         if not plans:
             return []
-        try:
-            flat = self._scores(plans, score)
-        except torch.cuda.OutOfMemoryError as error:
-            raise OutOfMemory(f"{sum(map(len, rows))} tokens do not fit {self._device}") from error
-        return taken_apart(flat, plans, [len(row) for row in rows])
+        return taken_apart(self._scores(plans, score), plans, [len(row) for row in rows])
 
     def _scores(self, plans: Sequence[Plan], score: Score) -> Floats:
         numbers = torch.from_numpy(np.concatenate([one.numbers for one in plans])).pin_memory()

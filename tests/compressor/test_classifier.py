@@ -6,7 +6,9 @@ import json
 import random
 import shutil
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -15,13 +17,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from transformers import AutoModelForTokenClassification
 
-from compressor.errors import ModelError, ScorerDown
+from compressor.errors import ModelError, OutOfMemory, ScorerDown
 from compressor.scorers import load
 from compressor.scorers.classifier import ClassifierScorer, Row
-from compressor.scorers.passes import Packed
-from compressor.types import Chunk, Scorer, Scores
+from compressor.scorers.passes import Packed, Score
+from compressor.types import Chunk, Ints, Scorer, Scores
 from compressor.words import split
 from tests.compressor.tiny_models import CORPUS, FAMILIES, build
 
@@ -307,3 +310,18 @@ def test_cuda_agrees_with_the_cpu(folders: dict[str, Path], scorer: ClassifierSc
     on_gpu = scored(ClassifierScorer.load(str(folders[family]), "cuda", "fp32"), PROSE * 4)
     difference = np.abs(on_gpu.astype(int) - scored(scorer, PROSE * 4).astype(int))
     assert difference.max() <= 8
+
+
+class Full:
+    """Passes on a device without memory."""
+
+    def run(self, rows: Sequence[Ints], score: Score) -> list[NDArray[np.float32]]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_batch_that_memory_does_not_take_is_told_from_a_failure(folders: dict[str, Path]) -> None:
+    """So that whoever asked halves it."""
+    scorer = ClassifierScorer.load(str(folders["bert"]), "cpu", "fp32")
+    scorer._chosen = replace(scorer._chosen, passes=Full())
+    with pytest.raises(OutOfMemory, match=r"\d+ tokens do not fit cpu"):
+        scorer.forward(scorer.encode("some text", split("some text")))
