@@ -86,3 +86,21 @@ def bill(split: Split, price: Price) -> float | None:
 def cost(usage: Usage, price: Price) -> float | None:
     """USD billed for one request."""
     return bill(split_of(usage), price)
+
+
+def at_most(usage: Usage, price: Price) -> float | None:
+    """As `cost`, for budgets, which an unknown price must not open: reads count as fresh, writes as two."""
+    rate = price.at(usage.prompt_tokens)
+    if rate.input is None:
+        return None
+    dear = 2 * rate.input
+    return bill(
+        split_of(usage),
+        Price(
+            rate.input,
+            rate.input if rate.cached_input is None else rate.cached_input,
+            dear if rate.cache_write is None else rate.cache_write,
+            rate.output,
+            cache_write_1h=dear if rate.cache_write_1h is None else rate.cache_write_1h,
+        ),
+    )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
-from gateway.accounting import Price, cost
+from gateway.accounting import Price, at_most, cost
 from gateway.chain import Link
 from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
@@ -132,12 +132,19 @@ class Account:
         problem = _usage_problem(plan, outcome, tap)
         entry = replace(entry, usage_problem=problem, device_ms=round(device_s * 1e3, 3))
         self.services.ledger.record(entry)
-        self.services.access.settle(self.incoming.principal, entry)
+        self.services.access.settle(self.incoming.principal, self._charged(plan, entry))
         learn(self.services, plan, self._route(plan), tap.usage)
         upstream = None if plan.answer else self._route(plan)
         self._note(plan, tap)
         self.services.metrics.count(entry, upstream or NONE, "chat" if plan.reads_usage else "relay")
         log_request(entry, upstream)
+
+    def _charged(self, plan: Plan, entry: Entry) -> Entry:
+        """The row as budgets count it: where a price it needs is unknown, at most what it may have cost."""
+        if entry.usage is None or entry.cost_usd is not None:
+            return entry
+        price = self._price(plan, entry.model, entry.usage.service_tier)
+        return entry if price is None else replace(entry, cost_usd=at_most(entry.usage, price))
 
     def _note(self, plan: Plan, tap: UsageTap) -> None:
         """Where the answer is kept, for what continues it."""

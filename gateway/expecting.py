@@ -18,7 +18,7 @@ from gateway.prompt_cache import RULES, CacheRules, Expected, expect
 from gateway.prompt_shape import Shape, as_it_came, shape_of
 from gateway.services import Services
 
-PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 0.25
 """How long an answer that has ended waits for it."""
 
 _log: Final = logging.getLogger(__name__)

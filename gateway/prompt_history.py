@@ -9,6 +9,7 @@ Records are put, never changed, so a prefix that is used again is recorded anew 
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -63,10 +64,10 @@ class PromptHistory:
             _longest(ends, [_is_alive(value, now, rules) for value in part])
             for part in (values[:half], values[half:])
         ]
-        for chain in chains:
-            for end in _recorded(shape, rules):
-                key = self._key(scope, chain[end], rules, now, 0)
-                await self._cache.put_if_absent(key, _MOMENT.pack(now), rules.ttl_s * 2)
+        recorded = [chain[end] for chain in chains for end in _recorded(shape, rules)]
+        present = [self._key(scope, prefix, rules, now, 0) for prefix in recorded]
+        moment, ttl_s = _MOMENT.pack(now), rules.ttl_s * 2
+        await asyncio.gather(*(self._cache.put_if_absent(key, moment, ttl_s) for key in present))
         return Seen(*found)
 
     def _key(self, scope: bytes, prefix: bytes, rules: CacheRules, now: float, ago: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounting import Price, bill, cost, split_of
+from gateway.accounting import Price, at_most, bill, cost, split_of
 from gateway.types import Usage
 
 PRICE = Price(2e-6, 0.5e-6, 2.5e-6, 10e-6)
@@ -59,3 +59,16 @@ def test_a_split_holds_every_token_once(usage: Usage) -> None:
     split = split_of(usage)
     assert split.prompt == usage.prompt_tokens
     assert bill(split, Price(1.0, 1.0, 1.0, 1.0)) == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_budgets_count_what_an_unknown_price_may_be_at_most() -> None:
+    usage = Usage(1000, 10, cached_tokens=300, cache_write_tokens=200, cache_write_1h_tokens=50)
+    bare = Price(1.0, None, None, 4.0)
+    assert cost(usage, bare) is None
+    assert at_most(usage, bare) == 500 + 300 + 150 * 2.0 + 50 * 2.0 + 40
+    assert at_most(usage, Price(None, 1.0, 1.0, 1.0)) is None
+
+
+@given(usages())
+def test_where_all_prices_are_known_at_most_is_what_it_cost(usage: Usage) -> None:
+    assert at_most(usage, PRICE) == cost(usage, PRICE)

@@ -24,12 +24,14 @@ HEAD = (
     "conversations",
     "turns",
     "tokens whole",
-    "read whole",
-    "read Pith",
-    "read naive",
-    "saved Pith",
+    "read: whole",
+    "Pith",
+    "naive",
+    "farthest apart: Pith",
+    "naive",
+    "saved: Pith",
     "worst",
-    "saved naive",
+    "naive",
     "worst",
     "ledger off by",
 )
@@ -45,6 +47,7 @@ def line(name: str, outcomes: list[Outcome]) -> list[str]:
     cells = [f"{len(outcomes)} {name}", f"{sum(len(one.trace.turns) for one in outcomes):,}"]
     cells += [f"{prompt['whole']:,}"]
     cells += [f"{read[run] / prompt[run]:.1%}" for run in ("whole", "pith", "naive")]
+    cells += [f"{max(one.apart(run) for one in outcomes):.1f}" for run in ("pith", "naive")]
     for run in ("pith", "naive"):
         cells += [f"{1 - usd[run] / usd['whole']:.1%}", f"{min(one.saved(run) for one in outcomes):.1%}"]
     return [*cells, f"{off:+.2%}"]

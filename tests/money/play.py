@@ -51,6 +51,10 @@ class Outcome:
         """The share of the prompt that was read from the provider's cache."""
         return self.bills[run].read / self.bills[run].prompt
 
+    def apart(self, run: str) -> float:
+        """Points by which that share is another than in the uncompressed run."""
+        return 100 * abs(self.read(run) - self.read("whole"))
+
 
 class Upstream:
     """All providers behind one address. Each run of a conversation has a provider of its own."""
