@@ -26,9 +26,7 @@ def _embedded(device: str, precision: str) -> Scorer:
     try:
         from compressor.scorers.embedded import EmbeddedScorer  # its runtime takes time to import
     except ImportError as error:
-        raise ModelError(
-            f"the embedded model needs onnxruntime ({error}): install the package again"
-        ) from error
+        raise ModelError(f"the embedded model needs onnxruntime ({error}): install the package again") from error
     return EmbeddedScorer.load()
 
 

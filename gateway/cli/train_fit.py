@@ -38,6 +38,13 @@ def fit(
     After each pass, agreement with the fifth of the documents that is held out: AUC light, AUC heavy and F1,
     by language. `pith train export` makes of OUT what `compressor.scorer` takes.
     """
+    if (start / "config.json").is_file():
+        from compressor.train.fit_classifier import ClassifierPlan, fit_classifier
+
+        fit_classifier(
+            ClassifierPlan(str(start), graded, out, epochs=epochs, seed=seed, device=device), click.echo
+        )
+        return
     from compressor.train.fit import Plan  # torch: seconds to import
     from compressor.train.fit import fit as work
 
