@@ -85,7 +85,7 @@ def _load(link: socket.socket) -> Scorer | None:
 
 def _limits(scorer: Scorer) -> list[int] | None:
     """How long rows may be, of a scorer that has such; None for one that the other side loads as well."""
-    limits = getattr(scorer, "limits", getattr(scorer, "_limits", None))
+    limits = getattr(scorer, "limits", None)
     return None if limits is None else [limits.tokens, limits.halo_min, limits.halo_max]
 
 

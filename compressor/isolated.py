@@ -29,6 +29,7 @@ from compressor.compat_chunks import Vocabulary
 from compressor.errors import ModelError, OutOfMemory, ScorerDown, ScorerLost
 from compressor.types import Chunk, Scores, Words
 from compressor.wire import Array, Kind, WireError
+from compressor.words import split
 
 PAUSE_S: Final = 0.5
 PAUSE_MAX_S: Final = 30.0
@@ -36,6 +37,8 @@ WELL_S: Final = 10.0
 """A process that scored for so long is followed by another without a pause that has grown."""
 WATCHDOG_S: Final = 60.0
 CLOSING_S: Final = 5.0
+
+_SAMPLE: Final = "a text"
 
 _CODE: Final = "from compressor.child import main; main()"
 
@@ -138,6 +141,14 @@ class IsolatedScorer:
         if self._refusal is not None:
             self._thread.join()
             raise ModelError(self._refusal)
+        try:
+            for chunk in self.encode(_SAMPLE, split(_SAMPLE)):
+                wire.kind_of(chunk)
+        except TypeError as error:
+            self.close()
+            raise ModelError(
+                f"{error}: the scorer cannot have a process of its own; use isolation: thread"
+            ) from error
 
     def close(self) -> None:
         """End the process; whoever waits for it is answered."""

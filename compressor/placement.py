@@ -88,4 +88,5 @@ def _front(name: str, told: dict[str, Any]) -> Front:
         return load(name, "cpu")
     from compressor.scorers.tokenizer import TextTokenizer
 
-    return RowFront(TextTokenizer(find_model(name).tokenizer(), name), Limits(*told["limits"]))
+    folder = find_model(name)
+    return RowFront(TextTokenizer(folder.tokenizer(), name), Limits(*told["limits"]), folder.path)

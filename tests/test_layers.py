@@ -61,6 +61,7 @@ DELAYED = {
     "gateway.throughput.agreement": "with the bench",
     "compressor.scorers.causal": "as the classifier",
     "compressor.scorers.tokenizer": "it brings tokenizers; for models alone",
+    "compressor.scorers.compat_vocabulary": "as tokenizer; for fidelity compat alone",
     "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",
     "compressor.train": "it brings torch",
     "wordfreq": "of the extra `train`; its tables are large",

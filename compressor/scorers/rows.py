@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -15,6 +17,8 @@ from numpy.typing import NDArray
 
 from compressor.alignment import word_scores
 from compressor.chunks import Limits, Window, rank_cuts, windows
+from compressor.compat_chunks import Vocabulary
+from compressor.errors import ModelError
 from compressor.types import Bools, Chunk, Ints, Scores, Words
 
 if TYPE_CHECKING:  # tokenizers takes memory, and whoever passes rows on needs none
@@ -36,9 +40,30 @@ class Row:
 class RowFront:
     """Texts to rows, and the scores of their tokens to scores of words."""
 
-    def __init__(self, tokenizer: TextTokenizer, limits: Limits) -> None:
+    def __init__(self, tokenizer: TextTokenizer, limits: Limits, folder: Path | None = None) -> None:
+        """`folder` is the model's, for fidelity compat where the model itself is not here."""
         self._tokenizer = tokenizer
         self._limits = limits
+        self._folder = folder
+
+    @cached_property
+    def compat(self) -> Vocabulary:
+        """For fidelity compat, which few ask for. Raises ModelError if the model is none of LLMLingua-2."""
+        from transformers import AutoConfig
+
+        from compressor.scorers.compat_vocabulary import CompatVocabulary
+
+        folder = self._folder
+        if folder is None:
+            raise ModelError("fidelity is 'compat', for which rows alone do not do: ask the scorer itself")
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        vocabulary = CompatVocabulary.load(folder, config)
+        if vocabulary.n_ids > config.vocab_size:
+            raise ModelError(
+                f"model {str(folder)!r}: the embedding has {config.vocab_size} rows, fidelity compat needs "
+                f"{vocabulary.n_ids}, those of its placeholders included: use a checkpoint with them"
+            )
+        return vocabulary
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """One chunk a window of the text."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from compressor.params import CompressionParams
 from compressor.types import Chunk, Scorer
 from compressor.words import split
 from tests.compressor import child_scorers as letters
+from tests.compressor.fake_scorers import LengthScorer as OfLengths
 from tests.fakes import LengthScorer
 
 ROOT = Path(__file__).parents[2]
@@ -220,6 +222,16 @@ def test_before_the_start_and_after_the_end_nobody_hangs() -> None:
     with pytest.raises(ScorerLost, match="it was closed"):
         scorer.forward(chunks_of(scorer, TEXT))
     assert scorer.trouble is not None
+
+
+def test_a_scorer_whose_chunks_cannot_cross_is_refused_at_the_start() -> None:
+    def front(told: dict[str, Any]) -> OfLengths:
+        return OfLengths()
+
+    scorer = IsolatedScorer(Recipe(f"{MODULE}:mortal", (), front))
+    with pytest.raises(ModelError, match=r"a chunk holds ndarray.*use isolation: thread"):
+        scorer.start()
+    assert scorer.pid is None
 
 
 def test_what_cannot_cross_is_the_callers_error(shared: IsolatedScorer) -> None:

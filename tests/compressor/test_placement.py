@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from compressor.engine import Engine
 from compressor.errors import ModelError
 from compressor.isolated import IsolatedScorer
+from compressor.params import CompressionParams
 from compressor.placement import Placement, _is_isolated, close, place
 from compressor.replicas import Replicated, by_device
 from compressor.scorers import load
 from compressor.scorers.frequency import FrequencyScorer
 from compressor.types import Scorer
 from compressor.words import split
-from tests.compressor.test_isolated import is_there, pid_of
+from tests.compressor.compat import models
+from tests.compressor.test_isolated import ROOT, is_there, pid_of
+from tests.compressor.tiny_models import CORPUS, build
 
+PROSE = " ".join(CORPUS * 20)
 TEXT = "The committee did not agree on 3 of the 12 items that were on the agenda of the meeting."
 
 
@@ -60,7 +69,7 @@ def test_several_devices_are_replicas() -> None:
 @pytest.mark.parametrize("isolation", ["process", "thread"])
 def test_what_is_missing_is_said(isolation: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no config\.json"):
-        place(Placement(str(tmp_path), ("cpu", "cuda:0"), isolation=isolation))
+        place(Placement(str(tmp_path), ("cpu",), isolation=isolation))
 
 
 @pytest.mark.parametrize(
@@ -79,3 +88,40 @@ def test_a_model_on_a_gpu_has_a_process_of_its_own(
 ) -> None:
     placement = Placement("a/model", (device,), isolation=isolation)
     assert _is_isolated(placement, device, has_gpu=has_gpu) == is_isolated
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "bert"])
+def test_a_classifier_in_a_process_scores_alike_without_torch_here(family: str, tmp_path: Path) -> None:
+    folder = build(family, tmp_path / family)
+    code = f"""
+import sys
+from compressor.placement import Placement, close, place
+from compressor.words import split
+placed = place(Placement({str(folder)!r}, ("cpu",), "fp32", "process"))
+words = split({PROSE!r})
+chunks = placed.encode({PROSE!r}, words)
+scores = placed.merge(words, chunks, placed.forward(chunks))
+heavy = [name for name in ("torch", "transformers") if name in sys.modules]
+print([placed.fingerprint, scores.tolist(), heavy])
+close(placed)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    [fingerprint, there, heavy] = ast.literal_eval(ran.stdout)
+    here = load(str(folder), "cpu", "fp32")
+    assert fingerprint == here.fingerprint
+    assert there == scored(here, PROSE)
+    assert heavy == []
+
+
+async def test_fidelity_compat_is_served_by_a_process(tmp_path: Path) -> None:
+    folder = models.build(models.FAMILIES[1], tmp_path)
+    placed = await asyncio.to_thread(place, Placement(str(folder), ("cpu",), "fp32", "process"))
+    params = CompressionParams(rate=0.5, fidelity="compat")
+    async with Engine(placed) as there, Engine(load(str(folder), "cpu", "fp32")) as here:
+        [found], [expected] = await asyncio.gather(
+            there.compress([PROSE], params), here.compress([PROSE], params)
+        )
+    await asyncio.to_thread(close, placed)
+    assert (found.text, found.skip) == (expected.text, None)
+    assert found.is_rewritten
