@@ -142,4 +142,4 @@ def _columns(cell: Cell, measured: Measured) -> Iterator[tuple[float, str, str]]
 
 def _rounded(row: Sequence[float]) -> list[float | None]:
     """Null for what is not known: NaN is no JSON."""
-    return [None if math.isnan(value) else round(float(value), 4) for value in row]
+    return [None if math.isnan(value) else round(float(value), 3) for value in row]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from compressor.errors import EvalError
 from compressor.eval.report import Report, shown
@@ -20,6 +21,11 @@ def refreshed(page: str, found: Report, pictures: Sequence[str]) -> str:
     if not begin or not end:
         raise EvalError(f"the page lacks the line {BEGIN if not begin else END}: put it back")
     return f"{before}{BEGIN}\n\n{figures(found, pictures)}\n{END}{after}"
+
+
+def picture_of(part: Mapping[str, Any]) -> str:
+    """The file name of a part's curves, as the part is called."""
+    return "-".join(part["name"].lower().replace("/", " ").split()) + ".svg"
 
 
 def figures(found: Report, pictures: Sequence[str]) -> str:

@@ -22,14 +22,14 @@ def find(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
 
 
-def read(folder: Path) -> list[Document]:
-    """The texts with questions, then those with facts that must stay. Raises EvalError if there are none."""
-    documents = [*questions(folder), *must_keep(folder)]
-    if not documents:
+def read(folder: Path) -> tuple[list[Document], list[Document]]:
+    """The texts with questions, and those with facts that must stay. Raises EvalError if there are none."""
+    asked, kept = list(questions(folder)), list(must_keep(folder))
+    if not asked and not kept:
         raise EvalError(
             f"{folder} holds neither {QUESTIONS}.gz nor {MUST_KEEP}.gz: see docs/quality.md for public data"
         )
-    return documents
+    return asked, kept
 
 
 def questions(folder: Path) -> Iterator[Document]:
@@ -52,7 +52,7 @@ def must_keep(folder: Path) -> Iterator[Document]:
         text = record.get("text") or "\n".join(f"{role}: {content}" for role, content in said if content)
         facts = tuple(Question(record["kind"], (fact,)) for fact in record["must_keep"] if fact in text)
         if facts:
-            yield Document(record["id"], record["lang"], f"must keep: {record['kind']}", text, facts)
+            yield Document(record["id"], record["lang"], record["kind"], text, facts)
 
 
 def _facts(record: Record) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,7 @@ from compressor.eval import documents, public
 from compressor.eval.curves import svg
 from compressor.eval.methods import RATES
 from compressor.eval.page import RATES as SHOWN_RATES
-from compressor.eval.page import refreshed
+from compressor.eval.page import picture_of, refreshed
 from compressor.eval.report import Part, Report, report, shown
 from compressor.eval.tables import Table as Figures
 from compressor.scorers import load
@@ -140,8 +140,10 @@ def _parts(own: Path | None, data: Path | None) -> list[Part]:
         return [Part(own.name, "", documents.read(own))]
     parts = [replace(SHIPPED, documents=documents.shipped())]
     if data is not None:
-        parts.append(Part("Public data", "", public.capped(public.read(data), MOST_QUESTIONS)))
-    return parts
+        asked, kept = public.read(data)
+        parts.append(Part("Public questions", "", public.capped(asked, MOST_QUESTIONS)))
+        parts.append(Part("Public facts that must stay", "", kept))
+    return [part for part in parts if part.documents]
 
 
 def _chosen(part: Part, domains: str, languages: str, limit: int | None) -> Part:
@@ -180,11 +182,9 @@ def write_page(page: Path, found: Report) -> None:
 
 
 def _curves(found: Report, folder: Path, prefix: str = "") -> list[Path]:
-    paths = []
-    for part in found["parts"]:
-        name = "-".join(part["name"].lower().split()).replace("/", "-")
-        paths.append(folder / f"{prefix}{name}.svg")
-        _write(paths[-1], svg(part["cells"], found["methods"], found["rates"]))
+    paths = [folder / f"{prefix}{picture_of(part)}" for part in found["parts"]]
+    for path, part in zip(paths, found["parts"], strict=True):
+        _write(path, svg(part["cells"], found["methods"], found["rates"]))
     return paths
 
 

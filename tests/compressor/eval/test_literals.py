@@ -38,6 +38,12 @@ def test_dates_are_no_numbers(text: str, dates: list[str]) -> None:
     assert found["numbers"] == ()
 
 
+def test_a_url_ends_where_other_scripts_begin() -> None:
+    text = "検索はhttps://a.example/bでできる。"
+    [(start, end)] = literals(text)["identifiers"]
+    assert text[start:end] == "https://a.example/b"
+
+
 def test_identifiers_are_no_numbers() -> None:
     named = (
         "PX-4471 v1.2.3 https://a.example/b?c=1 x.y@z.example /etc/pith/a.yaml snake_case useState 9f3ab21c"

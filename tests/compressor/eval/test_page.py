@@ -10,7 +10,7 @@ from compressor import load_scorer
 from compressor.errors import EvalError
 from compressor.eval.curves import svg
 from compressor.eval.documents import Document, shipped
-from compressor.eval.page import BEGIN, END, figures, markdown, refreshed
+from compressor.eval.page import BEGIN, END, figures, markdown, picture_of, refreshed
 from compressor.eval.report import Part, Report, report, shown
 from compressor.eval.tables import Table, percent, signed
 from tests.tracked import ROOT
@@ -32,14 +32,11 @@ SMALL = small()
 
 def test_the_page_matches_its_json() -> None:
     found = json.loads(PAGE.with_suffix(".json").read_text("utf-8"))
-    pictures = sorted(path.name for path in PAGE.parent.glob("quality-*.svg"))
-    assert pictures
+    pictures = {f"quality-{picture_of(part)}": part for part in found["parts"]}
     page = PAGE.read_text("utf-8")
-    assert refreshed(page, found, [name for name in pictures if name in page]) == page
-    for name in pictures:
-        part = next(
-            part for part in found["parts"] if name in f"quality-{part['name'].lower().replace(' ', '-')}.svg"
-        )
+    assert refreshed(page, found, list(pictures)) == page
+    assert {path.name for path in PAGE.parent.glob("quality-*.svg")} == set(pictures)
+    for name, part in pictures.items():
         assert (PAGE.parent / name).read_text("utf-8") == svg(part["cells"], found["methods"], found["rates"])
 
 

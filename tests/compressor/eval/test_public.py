@@ -54,7 +54,8 @@ def write(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
 
 def test_questions_of_one_text_come_together(tmp_path: Path) -> None:
     write(tmp_path, "qa_valid.jsonl.gz", ASKED)
-    first, second = public.read(tmp_path)
+    [first, second], kept = public.read(tmp_path)
+    assert kept == []
     assert first == Document(
         "q1",
         "en",
@@ -68,8 +69,8 @@ def test_questions_of_one_text_come_together(tmp_path: Path) -> None:
 
 def test_facts_that_must_stay(tmp_path: Path) -> None:
     write(tmp_path, "mustkeep.jsonl", KEPT)
-    numbers, agent = public.read(tmp_path)
-    assert numbers.domain == "must keep: numbers"
+    _, [numbers, agent] = public.read(tmp_path)
+    assert numbers.domain == "numbers"
     assert numbers.questions == (Question("numbers", ("5",)),)
     assert agent.text == "user: I am X1."
 

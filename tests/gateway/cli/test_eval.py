@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from compressor.eval.page import BEGIN, END
 from gateway.cli import main
 from gateway.cli.eval_ask import compared
+from tests.compressor.tiny_models import build
 from tests.tracked import ROOT
 
 TEXT = "Ito: Well, the pump is not ready, so basically it goes back into service on 14 March, I think. " * 3
@@ -49,10 +50,14 @@ def test_the_shipped_texts_in_one_language_and_domain(tmp_path: Path) -> None:
 
 def test_a_scorer_beside_another(documents: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    result = pith("--documents", documents, "--against", "frequency", "--json", str(out), "--rates", "0.5")
+    weights = build("bert", tmp_path / "my-llmlingua-2")
+    result = pith("--documents", documents, "--against", str(weights), "--json", str(out), "--rates", "0.5")
     assert result.exit_code == 0, result.output
     found = json.loads(out.read_text())
-    assert next(iter(found["scorers"])) == "default"
+    assert list(found["scorers"])[:2] == ["default", "my-llmlingua-2"]
+    assert found["scorers"]["my-llmlingua-2"] != found["scorers"]["default"]
+    methods = found["parts"][0]["cells"][0]["rates"]["0.5"]["methods"]
+    assert abs(methods["my-llmlingua-2"]["tokens"][0] - methods["default"]["tokens"][0]) < 0.05
     assert found["parts"][0]["name"] == "docs.jsonl"
     assert found["parts"][0]["cells"][0]["texts"] == 1
 
@@ -67,10 +72,10 @@ def test_public_data_join_the_shipped(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     found = json.loads(page.with_suffix(".json").read_text())
-    assert [part["name"] for part in found["parts"]] == ["Texts written for Pith", "Public data"]
+    assert [part["name"] for part in found["parts"]] == ["Texts written for Pith", "Public questions"]
     assert "by the hash of the text" in found["parts"][0]["note"]
-    assert "### Public data" in page.read_text()
-    assert (tmp_path / "page-public-data.svg").exists()
+    assert "### Public questions" in page.read_text()
+    assert (tmp_path / "page-public-questions.svg").exists()
 
 
 @pytest.mark.parametrize(
