@@ -2,14 +2,16 @@
 
 A word's score is the mean of two probabilities: that a careful writer who may only delete keeps it in 60 %,
 and in 33 %, of the text. The model reads words, not tokens (`embedded_inputs`), in windows of some hundred;
-windows are scored one by one, so that no score depends on what else is in the batch. What it is made of, and
-how, is in the model's own README.
+windows are scored one by one, so that no score depends on what else is in the batch. The model-free scorer
+has a say besides: it knows more words than a small model can, and makes other mistakes. Brackets and quotes
+in pairs are levelled as there. What the model is made of, and how, is in its own README.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +24,22 @@ from compressor.errors import ScorerDown
 from compressor.scorers.embedded_folder import SHIPPED, Model, read_model
 from compressor.scorers.embedded_inputs import INPUTS_VERSION, NOTHING, Inputs, inputs_of
 from compressor.scorers.embedded_session import Session, open_session
+from compressor.scorers.frequency import FrequencyScorer, group_of, score
+from compressor.scorers.frequency_marks import Marks
+from compressor.scorers.frequency_pairs import level_pairs
+from compressor.scorers.frequency_types import find_types
 from compressor.types import SCORE_ONE, Chunk, Scores, Words
 from compressor.words import WORDS_VERSION
 
+SHARES: Mapping[str, float] = {"latin": 0.3, "ko": 0.45, "zh": 0.45, "ja": 0.45}
+"""What the model-free scorer has to say in the logit, by group of scripts. Chosen on held-out grades: between
+.15 and .45 agreement rises in every language against either alone."""
+
 LIMITS = Limits(tokens=400, halo_min=16, halo_max=40)
 """In words. Training saw no longer windows; a shorter one costs less attention and more halo."""
+
+_SUREST = np.float32(0.01)
+"""Neither is surer of a word than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +48,9 @@ class Row:
 
     inputs: Inputs
     window: Window
+    beside: NDArray[np.float32]
+    """Of the core's words, what the model-free scorer says, in logits, times its share."""
+    share: float
 
 
 class EmbeddedScorer:
@@ -46,7 +62,9 @@ class EmbeddedScorer:
         # one window a thread: windows are too small to be worth sharing out
         self._pool = ThreadPoolExecutor(threads, "pith-embedded")
         versions = f"words-{WORDS_VERSION}/inputs-{INPUTS_VERSION}/chunks-{CHUNKS_VERSION}/{LIMITS!r}"
-        self.fingerprint = f"embedded/{versions}/{model.digest}"
+        beside = f"{SHARES}/{FrequencyScorer().fingerprint}"
+        tables = hashlib.sha256(beside.encode()).hexdigest()[:16]
+        self.fingerprint = f"embedded/{versions}/{model.digest}/{tables}"
 
     @classmethod
     def load(cls, folder: Path = SHIPPED, threads: int | None = None) -> EmbeddedScorer:
@@ -59,8 +77,15 @@ class EmbeddedScorer:
         if not len(words):
             return []
         inputs = inputs_of(text, words, self._model.tokenizer)
-        cuts = windows(rank_cuts(words, words.starts, words.ends), LIMITS)
-        return [Chunk(window.end - window.start + 2, Row(inputs, window)) for window in cuts]
+        share = SHARES[group_of(find_types(words))]
+        beside = logits(score(words).astype(np.float32) / np.float32(SCORE_ONE)) * np.float32(share)
+        return [
+            Chunk(
+                window.end - window.start + 2,
+                Row(inputs, window, beside[window.core_start : window.core_end], share),
+            )
+            for window in windows(rank_cuts(words, words.starts, words.ends), LIMITS)
+        ]
 
     def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """The scores of each chunk's core words."""
@@ -71,7 +96,7 @@ class EmbeddedScorer:
         if not chunks:
             return np.zeros(len(words), np.uint16)
         merged: Scores = np.rint(np.concatenate(scores) * np.float32(SCORE_ONE)).astype(np.uint16)
-        return merged
+        return level_pairs(words, Marks.of(words), merged)
 
     def _scored(self, chunk: Chunk) -> NDArray[np.float32]:
         if not isinstance(chunk.payload, Row):
@@ -82,7 +107,18 @@ class EmbeddedScorer:
         scores = self._session.run(*vectors(self._model, row))[1:-1]
         if not np.isfinite(scores).all():
             raise ScorerDown("the embedded model's output is not a number: install the package again")
-        return scores[row.window.core_start - row.window.start : row.window.core_end - row.window.start]
+        core = scores[row.window.core_start - row.window.start : row.window.core_end - row.window.start]
+        mixed: NDArray[np.float32] = 1 / (
+            1 + np.exp(-(logits(core) * np.float32(1 - row.share) + row.beside))
+        )
+        return mixed
+
+
+def logits(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The logit of each score, none beyond 4.6."""
+    clipped = np.clip(scores, _SUREST, 1 - _SUREST)
+    found: NDArray[np.float32] = np.log(clipped / (1 - clipped))
+    return found
 
 
 def vectors(model: Model, row: Row) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
