@@ -38,13 +38,19 @@ def choose(
     analysis: Analysis, scores: Scores, params: CompressionParams, correction_tokens: int = 0
 ) -> Choice:
     """The words to keep, seams aside; `correction_tokens` are spent besides what `params` ask for."""
-    words, promised = analysis.words, analysis.forced
-    candidates = select.Candidates(scores, analysis.weights, promised, analysis.protected)
+    words, rows = analysis.words, analysis.rows
+    candidates = select.Candidates(scores, analysis.weights, analysis.forced, analysis.protected)
+    if rows is not None:
+        candidates = rows.level(candidates)
     rate = params.rate_for(analysis.origin_tokens)
     if analysis.regions:
         kept = _by_region(analysis, candidates, params, rate, correction_tokens)
     else:
         kept = select.select(candidates, params, rate, correction_tokens)
+    promised = candidates.forced
+    if rows is not None:
+        kept = rows.whole(kept)
+        promised = promised | (kept & (rows.of_words >= 0))
     planned_tokens = int(analysis.weights.dot(kept))
     if params.drop_consecutive:
         kept = seams.drop_consecutive(words, kept, analysis.protected, params.force_tokens)
@@ -97,7 +103,8 @@ def correction(tried: Sequence[Tried], aim: Goal) -> int:
         before = tried[-2]
         slope = (last.tokens - before.tokens) / (last.correction_tokens - before.correction_tokens)
     excess = last.tokens - (aim.least + aim.most) / 2
-    return last.correction_tokens - round(excess / min(max(slope, _FLAT), _STEEP))
+    step = round(abs(excess) / min(max(slope, _FLAT), _STEEP))
+    return last.correction_tokens - int(math.copysign(max(step, 1), excess))
 
 
 def _by_region(
@@ -109,7 +116,7 @@ def _by_region(
 ) -> Bools:
     """Regions with a rate of their own at that, the rest as the parameters say."""
     rest = np.ones(len(analysis.words), np.bool_)
-    kept = analysis.forced | analysis.protected
+    kept = candidates.forced | candidates.protected
     for first, past, own_rate in marks.stretches(analysis.words, analysis.regions):
         if own_rate is not None:
             inside = slice(first, past)

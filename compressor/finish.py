@@ -73,11 +73,10 @@ def settling(analysis: Analysis, scores: Scores, params: CompressionParams) -> S
         is_last_resort = len(tried) > MAX_CORRECTIONS  # nothing that is free: a limit is a limit
         more = -analysis.origin_tokens if is_last_resort else correction(tried, aim)
         choice = choose(analysis, scores, params, more)
-        if choice.planned_tokens == last.choice.planned_tokens:
-            break  # nothing is left to give or to take
-        last = yield choice
+        if choice.planned_tokens != last.choice.planned_tokens:  # else a word costs more than was corrected
+            last = yield choice
         tried.append(Tried(more, last.tokens))
-        best = min(best, last, key=lambda settled: aim.miss(settled.tokens))
+        best = min(best, last, key=lambda settled: (aim.miss(settled.tokens), settled.tokens))
     return best
 
 

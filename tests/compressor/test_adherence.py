@@ -24,8 +24,9 @@ from compressor.types import Compressed, Scores
 from gateway.demo.conversation import text as demo_text
 from tests.compressor.plain_prose import SENTENCES, prose
 from tests.compressor.retention_texts import SAMPLES
-from tests.compressor.test_laws import scored
+from tests.compressor.test_laws import compress, scored
 from tests.compressor.texts import GAPS, WORDS
+from tests.compressor.texts import texts as short_texts
 from tests.tracked import ROOT
 
 ENCODINGS = ("o200k_base", "cl100k_base")
@@ -125,6 +126,22 @@ def test_any_scores_any_rate(text: str, rate: float, encoding: str, seed: int, p
     asked, least = asked_for(analysis, rate)
     slack = POINTS * analysis.origin_tokens
     assert asked - slack <= result.compressed_tokens <= least + slack
+
+
+@settings(max_examples=300, deadline=None)
+@given(short_texts, st.integers(1, 60), st.sampled_from(ENCODINGS), st.integers(0, 9))
+def test_a_budget_holds_for_short_texts_too(text: str, target: int, encoding: str, seed: int) -> None:
+    """But for what protected and forced words cost where nothing else is left."""
+    params = CompressionParams(target_tokens=target, tokenizer=encoding, structure_guard=False)
+    result, least = compress(text, params, seed), compress(text, replace(params, target_tokens=1), seed)
+    most = max(target, least.compressed_tokens)
+    assert result.compressed_tokens <= most or result.skip == "no_gain" or _planned(text, params) > target
+
+
+def _planned(text: str, params: CompressionParams) -> int:
+    """What must stay, as it is weighed in the original."""
+    found = analyse(text, params)
+    return int(found.weights[found.forced | found.protected].sum()) if isinstance(found, Analysis) else 10**9
 
 
 def test_no_long_stretch_vanishes() -> None:

@@ -62,6 +62,7 @@ def test_how_far_off_a_result_is() -> None:
         ([Tried(0, 140), Tried(-40, 90)], -32),  # more than was asked for
         ([Tried(0, 140), Tried(-40, 140)], -200),  # nothing came: not without limit
         ([Tried(0, 140), Tried(-40, 150)], -240),  # the other way
+        ([Tried(0, 100)], -1),  # never the same again
     ],
 )
 def test_corrections(tried: list[Tried], expected: int) -> None:
