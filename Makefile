@@ -26,7 +26,7 @@ LOCK := requirements/$(PITH_DEVICE).txt
 STAMP := $(VENV)/.installed-$(PITH_DEVICE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-all conformance check quality lock clean
+.PHONY: help install run demo test test-all conformance clients check quality lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -49,6 +49,9 @@ test-all: $(STAMP) ## run every test, the GPU's too, with many more examples a p
 
 conformance: $(STAMP) ## the official SDK's own tests through Pith, byte for byte
 	$(BIN)/python -m tests.conformance.sdk_suite $(ARGS)
+
+clients: $(STAMP) ## real clients in Python and JavaScript through Pith, end to end; ARGS=words of their names
+	$(BIN)/python -m tests.conformance.clients $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

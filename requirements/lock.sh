@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides), llmlingua.txt (the
-# package that fidelity compat is compared with, and what it needs beside cpu.txt) and sdk-suite.txt (the official SDK
-# and what its own tests need, in an environment of their own).
+# package that fidelity compat is compared with, and what it needs beside cpu.txt), sdk-suite.txt (the official SDK and
+# what its own tests need) and clients*.txt (clients that are tested with Pith), each in an environment of its own.
 #
 # One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
 # the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
@@ -31,6 +31,10 @@ echo 'llmlingua==0.2.2' >"$work/llmlingua.in"
 compile "$work/llmlingua.txt" "$work/llmlingua.in" --constraints "$work/cpu.txt" --excludes "$work/cpu-names.txt"
 printf '%s\n' 'openai[aiohttp,realtime]==3.3.1' pytest pytest-asyncio pytest-xdist inline-snapshot rich trio >"$work/sdk.in"
 compile "$work/sdk-suite.txt" "$work/sdk.in"
+printf '%s\n' anthropic langchain-anthropic langchain-openai llama-index-llms-openai >"$work/clients.in"
+compile "$work/clients.txt" "$work/clients.in"
+echo 'openai>=3,<4' >"$work/clients-openai-3.in"
+compile "$work/clients-openai-3.txt" "$work/clients-openai-3.in"
 
 torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' "$work/cpu.txt")
 grep -q " torch-$torch+cpu-" requirements/torch-cpu.sha256 || {
@@ -58,4 +62,10 @@ made="# Made by \`make lock\` from pyproject.toml; not edited by hand."
     echo "# The official SDK and what its own tests need, for tests/conformance/sdk_suite.py; made by requirements/lock.sh."
     cat "$work/sdk-suite.txt"
 } >requirements/sdk-suite.txt
+for clients in clients clients-openai-3; do
+    {
+        echo "# Clients that tests/conformance/clients sends through Pith; made by requirements/lock.sh."
+        cat "$work/$clients.txt"
+    } >"requirements/$clients.txt"
+done
 wc -l requirements/*.txt

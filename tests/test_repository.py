@@ -139,6 +139,7 @@ POLLING = {
 
 
 PACED = {
+    "tests/conformance/clients/upstream.py",
     "tests/e2e/clients/cost.py",
     "tests/e2e/fault_proxy.py",
     "tests/e2e/soak.py",

@@ -33,6 +33,7 @@ TARGETS = {
     "test": '-m pytest -m "not gpu"',
     "test-all": "PITH_TEST_PROFILE=thorough",
     "conformance": "-m tests.conformance.sdk_suite",
+    "clients": "-m tests.conformance.clients",
     "check": "mypy --strict",
     "quality": "pith eval --page docs/quality.md",
     "lock": "requirements/lock.sh",

@@ -121,27 +121,29 @@ def steady() -> Path:
 
 
 @contextmanager
-def pith(upstream: str, port: int) -> Iterator[None]:
-    """A gateway with compression off in front of an upstream."""
+def pith(upstream: str, port: int, place: Path = PLACE, **settings: object) -> Iterator[None]:
+    """A gateway in front of an upstream; compression is off unless the settings say otherwise."""
     config = {
         "upstreams": {"mock": {"url": upstream}},
         "mode": "off",
         "admin": "off",
-        "ledger": f"sqlite:///{PLACE / 'suite.db'}",
+        "ledger": f"sqlite:///{place / 'suite.db'}",
         "compressor": {"scorer": "frequency"},
+        **settings,
     }
-    file = PLACE / "pith.json"
+    file = place / "pith.json"
     file.write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(file), "--port", str(port)]
-    with (PLACE / "pith.log").open("wb") as log, subprocess.Popen(command, stderr=log, cwd=ROOT) as process:
+    log = place / "pith.log"
+    with log.open("wb") as told, subprocess.Popen(command, stderr=told, cwd=ROOT) as process:
         try:
-            wait_for(f"http://127.0.0.1:{port}/pith/healthz")
+            wait_for(f"http://127.0.0.1:{port}/pith/healthz", log)
             yield
         finally:
             process.send_signal(signal.SIGTERM)
 
 
-def wait_for(url: str) -> None:
+def wait_for(url: str, log: Path) -> None:
     """Until it answers."""
     end = time.monotonic() + START_S
     while time.monotonic() < end:
@@ -150,7 +152,7 @@ def wait_for(url: str) -> None:
             return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
-    sys.exit(f"Pith did not start; see {PLACE / 'pith.log'}")
+    sys.exit(f"Pith did not start; see {log}")
 
 
 def free_ports(n: int) -> list[int]:

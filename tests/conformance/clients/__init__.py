@@ -1,0 +1,1 @@
+"""Real clients through Pith, each in an environment of its own: `make clients`."""
