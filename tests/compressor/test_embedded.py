@@ -99,8 +99,11 @@ def test_a_long_text_is_scored_in_windows_whose_cores_tile_it(scorer: EmbeddedSc
 def test_eight_bits_score_nearly_as_the_network_they_were_made_of(scorer: EmbeddedScorer) -> None:
     words = split(TEXT)
     share = SHARES[group_of(find_types(words))]
-    net = logits(probabilities(tiny_net(), tiny_tokenizer(), TEXT, words).mean(axis=1))
-    mixed = (1 - share) * net + share * logits(score(words).astype(np.float32) / SCORE_ONE)
+    net = logits(
+        np.asarray(probabilities(tiny_net(), tiny_tokenizer(), TEXT, words).mean(axis=1), np.float32)
+    )
+    beside = logits(np.asarray(score(words) / SCORE_ONE, np.float32))
+    mixed = np.float32(1 - share) * net + np.float32(share) * beside
     exact = 1 / (1 + np.exp(-mixed))
     ours = np.array(scores_of(scorer, TEXT)) / SCORE_ONE
     assert np.ptp(exact) > 0.3
