@@ -72,7 +72,8 @@ def _load(link: socket.socket) -> Scorer | None:
     asked = wire.said(arrays)
     try:
         scorer: Scorer = resolve_name(asked["loader"])(*asked["arguments"])
-        said = {"fingerprint": scorer.fingerprint, "limits": _limits(scorer)}
+        summary = getattr(scorer, "summary", None)
+        said = {"fingerprint": scorer.fingerprint, "limits": _limits(scorer), "summary": summary}
     except CompressorError as error:
         link.sendall(wire.pack_said(Kind.REFUSED, {"why": str(error)}))
         return None

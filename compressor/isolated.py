@@ -8,6 +8,7 @@ concerned. Whoever asks while it is away, and whoever is waiting when it dies, i
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -39,6 +40,8 @@ WATCHDOG_S: Final = 60.0
 CLOSING_S: Final = 5.0
 
 _SAMPLE: Final = "a text"
+
+_log = logging.getLogger(__name__)
 
 _CODE: Final = "from compressor.child import main; main()"
 
@@ -238,7 +241,10 @@ class IsolatedScorer:
             is_well = time.monotonic() - child.since >= WELL_S
             n_failed = 0 if is_well else n_failed + 1
             pause_s = self._pause_s(max(0, n_failed - 1))
-            self._say(f"{self._refusal or how}; another is started in {pause_s:g} s")
+            said = f"{self._refusal or how}; another is started in {pause_s:g} s"
+            self._say(said)
+            if not self._is_closing.is_set():
+                _log.warning("the scorer's process ended: %s", said)
             self._refusal = None
             self._is_closing.wait(pause_s)
             self.n_restarts += 1
@@ -284,6 +290,7 @@ class IsolatedScorer:
         elif fingerprint != self.fingerprint:
             self._refusal = "the model has changed: restart Pith to use it"
             return
+        _log.info("the scorer's process scores: %s", told.get("summary") or fingerprint)
         child.link.settimeout(self._watchdog_s)
         child.since = time.monotonic()
         with self._lock:

@@ -151,6 +151,15 @@ def test_a_process_that_kills_itself_is_replaced(shared: IsolatedScorer) -> None
     assert scored(shared, TEXT)
 
 
+def test_how_it_runs_and_ends_is_logged(shared: IsolatedScorer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "compressor.isolated")
+    os.kill(pid_of(shared), signal.SIGKILL)
+    until(lambda: not is_well(shared))
+    pid_of(shared)
+    ended = "the scorer's process ended: SIGKILL; another is started in 0 s"
+    assert caplog.messages == [ended, "the scorer's process scores: cpu: as quick as can be"]
+
+
 def test_killed_while_idle_is_noticed(shared: IsolatedScorer) -> None:
     pid = pid_of(shared)
     os.kill(pid, signal.SIGKILL)
