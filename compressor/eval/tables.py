@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compressor.eval.controls import CONTROLS, RULES
 from compressor.eval.invariants import INVARIANTS
-from compressor.eval.tallies import MEASURES
 
 Cells = Sequence[Mapping[str, Any]]
 """As `cells.figures` makes them."""
@@ -126,16 +124,6 @@ def percent(value: float | None) -> str:
 def signed(value: float) -> str:
     """Points, with their sign."""
     return f"{100 * value:+.0f}"
-
-
-def legend() -> Iterator[tuple[str, str]]:
-    """Every measure and what it counts."""
-    yield from ((name, measure.meaning) for name, measure in MEASURES.items())
-
-
-def controls() -> tuple[str, ...]:
-    """All controls, by name."""
-    return (RULES, *CONTROLS)
 
 
 def _name(cell: Mapping[str, Any], measure: str) -> str:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from compressor.errors import EvalError
 from compressor.eval.documents import document_of
-from compressor.eval.mark import drafts, marked
+from compressor.eval.mark import drafts, main, marked
 
 DRAFT = """id: pump
 lang: en
@@ -45,6 +48,17 @@ def test_a_draft_with_a_fault_is_refused(old: str, new: str, says: str) -> None:
     with pytest.raises(EvalError) as error:
         marked(DRAFT.replace(old, new))
     assert says in str(error.value)
+
+
+def test_drafts_become_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draft = tmp_path / "draft.txt"
+    draft.write_text(f"{DRAFT}\n===\n{DRAFT}", "utf-8")
+    monkeypatch.setattr("sys.argv", ["mark", str(draft)])
+    main()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second == json.dumps(marked(DRAFT), ensure_ascii=False)
 
 
 def test_several_drafts_in_a_file() -> None:
