@@ -18,9 +18,11 @@ from compressor import marks
 from compressor.findings import Findings, Found, find
 from compressor.layout import Layout
 from compressor.params import CompressionParams
+from compressor.patterns import pattern_spans
 from compressor.spans import protected_mask
 from compressor.tokens import Tokens, counter
 from compressor.types import Bools, Compressed, Ints, SkipReason, Span, Words
+from compressor.whole_lines import Rows
 
 ENGINE_EPOCH = "2"
 """Names the byte behaviour of words, keep, select and render: raised when golden bytes change, only then.
@@ -42,6 +44,8 @@ class Analysis:
     forced: Bools
     regions: tuple[marks.Region, ...]
     layout: Layout
+    rows: Rows | None = None
+    """Lines that stay whole or go whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +91,10 @@ def conclude(
     if not isinstance(found, Findings):
         return left_whole(text, weights.origin_tokens, found)
     words, spans, protected = found.words, found.protected_spans, found.protected
+    rows = Rows.of(text, words) if params.whole_lines else None
+    if rows is not None:
+        spans = rows.release(spans, pattern_spans(text, params.protect.patterns))
+        protected = protected_mask(words, spans)
     if regions:
         marked = tuple(_kept_regions(words, regions))
         spans += marked
@@ -105,6 +113,7 @@ def conclude(
         found.forced,
         regions,
         found.layout,
+        rows,
     )
 
 

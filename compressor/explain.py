@@ -6,10 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from compressor import marks
-from compressor.analysis import Analysis, analyse
+from compressor.analysis import Analysis
 from compressor.finish import finish_all, settle_all
-from compressor.flow import ScoreRequest
+from compressor.flow import ScoreRequest, begin
 from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Compressed, Scores
 
@@ -28,7 +27,7 @@ class WordFate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """`text` is the text without its marks; `words` is empty when it was left whole before any score."""
+    """`text` is without marks and what was left out first; `words` is empty when it stayed before any score."""
 
     text: str
     result: Compressed
@@ -37,14 +36,13 @@ class Explained:
 
 def explain(text: str, params: CompressionParams) -> Generator[ScoreRequest, Scores, Explained]:
     """Yields at most one ScoreRequest, is sent its scores, and returns what became of every word."""
-    marked = marks.read(text) if params.marks else None
-    visible, regions = (marked.text, marked.regions) if marked else (text, ())
-    analysis = analyse(visible, params, regions)
-    if isinstance(analysis, Compressed):
-        return Explained(visible, analysis, ())
-    scores = yield ScoreRequest(visible, analysis.words)
-    [result] = finish_all([analysis], [scores], params)
-    return Explained(visible, result, _fates(analysis, scores, params))
+    begun = begin(text, params)
+    visible = begun.marked.text if begun.marked else text
+    if isinstance(begun.outcome, Compressed):
+        return Explained(visible, begun.outcome, ())
+    scores = yield ScoreRequest(visible, begun.outcome.words)
+    [result] = finish_all([begun.outcome], [scores], params)
+    return Explained(visible, result, _fates(begun.outcome, scores, params))
 
 
 def _fates(analysis: Analysis, scores: Scores, params: CompressionParams) -> tuple[WordFate, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from compressor import keep
 from compressor.chars import codes_of
 from compressor.layout import Layout
-from compressor.params import CompressionParams
+from compressor.params import CompressionParams, Protect
 from compressor.segments import is_structured, segments
 from compressor.spans import protected_mask
 from compressor.types import Bools, Span, Words
@@ -58,7 +58,7 @@ def find(text: str, params: CompressionParams, like: Findings | None = None) -> 
     words = split(text) if like is None else like.words
     if not len(words):
         return "short"
-    spans = tuple(segments(text, words, params.protect))
+    spans = tuple(segments(text, words, _protect(params)))
     if params.structure_guard and is_structured(text, words, spans):
         return "structured"
     protected = protected_mask(words, spans)
@@ -71,8 +71,13 @@ def find(text: str, params: CompressionParams, like: Findings | None = None) -> 
 
 def subject(params: CompressionParams) -> bytes:
     """What `find` depends on besides the text, as text."""
-    protect = replace(params.protect, head_tokens=0, tail_tokens=0)
+    protect = replace(_protect(params), head_tokens=0, tail_tokens=0)
     return repr((protect, params.structure_guard)).encode() + forcing(params)
+
+
+def _protect(params: CompressionParams) -> Protect:
+    """What is protected wherever it stands: tables not where their lines are chosen from."""
+    return replace(params.protect, tables=False) if params.whole_lines else params.protect
 
 
 def forcing(params: CompressionParams) -> bytes:

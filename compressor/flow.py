@@ -9,10 +9,10 @@ replica and at any turn of a conversation (laws 3 and 4).
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from compressor import marks
+from compressor import lossless, marks
 from compressor.analysis import Outcome, analyse, left_whole
 from compressor.finish import finish_all
 from compressor.params import CompressionParams
@@ -42,22 +42,36 @@ class Begun:
 
     outcome: Outcome
     marked: marks.Marked | None = None
-    """The text with its marks taken out, which is what was analysed."""
+    """The text without its marks, or without what could be left out first: what was analysed."""
+    original: Compressed | None = None
+    """The text whole, where something was left out first that counts as saved."""
 
     def result(self, inner: Compressed) -> Compressed:
         """The text's result, from that of what was analysed."""
         if self.marked is None:
             return inner
         kept = self.marked.original(inner.kept)
-        return Compressed(inner.text, inner.origin_tokens, inner.compressed_tokens, kept, inner.skip)
+        if self.original is None:
+            return Compressed(inner.text, inner.origin_tokens, inner.compressed_tokens, kept, inner.skip)
+        if inner.compressed_tokens >= self.original.origin_tokens:
+            return self.original
+        return Compressed(inner.text, self.original.origin_tokens, inner.compressed_tokens, kept)
 
 
 def begin(text: str, params: CompressionParams) -> Begun:
-    """All that needs no scores."""
-    if not params.marks:
+    """All that needs no scores. Of a text with marks nothing else is left out first."""
+    if params.marks:
+        marked = marks.read(text)
+        if marked.text != text or not params.may_cut_losslessly:
+            return Begun(analyse(marked.text, params, marked.regions), marked)
+    lean = lossless.read(text, params) if params.may_cut_losslessly else None
+    if lean is None:
         return Begun(analyse(text, params))
-    marked = marks.read(text)
-    return Begun(analyse(marked.text, params, marked.regions), marked)
+    n_tokens = counter(params.tokenizer).count(text)
+    if n_tokens < params.min_tokens:
+        return Begun(left_whole(text, n_tokens, "short"))
+    inner = analyse(lean.text, replace(params, min_tokens=0))
+    return Begun(inner, lean, left_whole(text, n_tokens, "no_gain"))
 
 
 def flow(text: str, params: CompressionParams) -> Flow:

@@ -75,6 +75,12 @@ class CompressionParams:
     """Keep every word that holds a digit."""
     drop_consecutive: bool = False
     """Of a run of equal forced literals with nothing kept between them, keep one."""
+    minify_json: bool = False
+    """Leave out the white space that JSON documents of several lines are laid out with."""
+    drop_repeats: bool = False
+    """Leave out long blocks of lines that stand earlier in the text, character for character."""
+    whole_lines: bool = False
+    """Lines of tables and logs stay whole or go whole, whatever numbers they hold."""
     marks: bool = False
     """Honour and strip `<pith …>` and `<llmlingua …>` marks in the text."""
     fidelity: Fidelity = "native"
@@ -117,6 +123,9 @@ class CompressionParams:
         for name, is_given in (
             ("threshold", self.threshold is not None),
             ("marks", self.marks),
+            ("minify_json", self.minify_json),
+            ("drop_repeats", self.drop_repeats),
+            ("whole_lines", self.whole_lines),
             ("protect.head_tokens", protect.head_tokens),
             ("protect.tail_tokens", protect.tail_tokens),
             ("protect.patterns", protect.patterns),
@@ -128,6 +137,16 @@ class CompressionParams:
                 f"fidelity is 'compat' and force_tokens holds {len(self.force_tokens)}: "
                 f"give at most {MAX_FORCE_TOKENS}, or use native"
             )
+
+    @property
+    def may_cut_losslessly(self) -> bool:
+        """Whether what says nothing may be left out of a text before it is looked at."""
+        return self.minify_json or self.drop_repeats
+
+    @property
+    def may_cut_first(self) -> bool:
+        """Whether anything may."""
+        return self.marks or self.may_cut_losslessly
 
     def rate_for(self, origin_tokens: int) -> float:
         """The rate in force for a text of `origin_tokens` target tokens."""

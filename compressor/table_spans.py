@@ -61,10 +61,7 @@ def _pipe_tables(lines: Lines) -> list[Span]:
     """Runs of lines with pipes that hold a delimiter row (|---|---|) or begin with a pipe throughout."""
     pipes = lines.count(_positions(lines, "|"))
     begins = lines.codes_at(lines.content_starts()) == ord("|")
-    dashes = lines.count(_positions(lines, "-"))
-    n_chars = lines.ends - lines.starts
-    is_crossed = (dashes >= _FEWEST_DASHES) & (lines.count(_positions(lines, "+")) > 0)
-    is_rule = (((pipes > 0) & (dashes > 0)) | is_crossed) & (lines.count_chars(_RULE_CHARS) == n_chars)
+    is_rule = frames(lines)
     has_pipe = (pipes > 0) | is_rule
     spans: list[Span] = []
     first, past = runs(has_pipe)
@@ -76,6 +73,15 @@ def _pipe_tables(lines: Lines) -> list[Span]:
     first, past = runs(rows)
     long = past - first >= _FEWEST_ROWS
     return spans + line_spans(lines, first[long], past[long])
+
+
+def frames(lines: Lines) -> Bools:
+    """Lines that part the head of a pipe table from its rows, or frame it."""
+    dashes = lines.count(_positions(lines, "-"))
+    is_crossed = (dashes >= _FEWEST_DASHES) & (lines.count(_positions(lines, "+")) > 0)
+    is_piped = (dashes > 0) & (lines.count(_positions(lines, "|")) > 0)
+    is_frame: Bools = (is_piped | is_crossed) & (lines.count_chars(_RULE_CHARS) == lines.ends - lines.starts)
+    return is_frame
 
 
 def _aligned(lines: Lines) -> list[Span]:
@@ -90,13 +96,13 @@ def _aligned(lines: Lines) -> list[Span]:
     is_aligned = _has_neighbour(line, begins) | _has_neighbour(line, ends)
     n_wide = np.bincount(line, minlength=len(lines))
     n_aligned = np.bincount(line[is_aligned], minlength=len(lines))
-    first, past = runs((n_wide >= _FEWEST_WIDE) & ~_is_record(lines))
+    first, past = runs((n_wide >= _FEWEST_WIDE) & ~records(lines))
     is_table = sums(n_aligned, first, past) >= _ALIGNED_SHARE * sums(n_wide, first, past)
     is_table &= past - first >= _FEWEST_ROWS
     return line_spans(lines, first[is_table], past[is_table])
 
 
-def _is_record(lines: Lines) -> Bools:
+def records(lines: Lines) -> Bools:
     """Lines that begin with a time like 14:02:11."""
     colons = _positions(lines, ":")
     colons = colons[lines.codes_at(colons + 3) == ord(":")]

@@ -130,7 +130,7 @@ class CachedCompressor:
     async def _fetch(self, runs: Sequence[Run]) -> None:
         """What this process remembers of each text, and what else is on record, at one go."""
         for run in runs:
-            if not run.params.marks:
+            if not run.params.may_cut_first:
                 run.found = self._analyses.findings.find(run.keys.findings)
                 run.alike = self._analyses.contents.find(run.keys.contents)
                 run.weights = self._analyses.weights.find(run.keys.weights)

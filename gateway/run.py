@@ -44,7 +44,7 @@ class Records:
 class Run:
     """What is known of a text, what it waits for and what it has come to.
 
-    A text that may hold marks is analysed as it is without them, and anew: of it only scores are on record.
+    A text of which something may be left out first is analysed without that, and anew: only its scores are on record.
     """
 
     text: str
@@ -77,19 +77,20 @@ class Run:
     def wanted(self) -> Iterator[bytes]:
         """Keys of what is worth looking up."""
         yield self.keys.scores
-        if self.found is None and not self.params.marks:
+        if self.found is None and not self.params.may_cut_first:
             yield self.keys.findings
-        if self.weights is None and not self.params.marks:
+        if self.weights is None and not self.params.may_cut_first:
             yield self.keys.weights
 
     @property
     def wants_tokens(self) -> bool:
         """Whether the text is to be encoded: nobody knows what its words weigh."""
-        return self.weights is None and not self.params.marks
+        return self.weights is None and not self.params.may_cut_first
 
     def begin(self, tokens: Tokens | None) -> None:
         """Find out what there is to choose from; `tokens` are the text's, where they were wanted."""
-        self.begun = begin(self.text, self.params) if self.params.marks else Begun(self._analyse(tokens))
+        anew = self.params.may_cut_first
+        self.begun = begin(self.text, self.params) if anew else Begun(self._analyse(tokens))
         outcome = self.begun.outcome
         if isinstance(outcome, Compressed):
             self.result = self.begun.result(outcome)

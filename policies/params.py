@@ -98,6 +98,9 @@ class PolicyParams(Frozen):
     force_tokens: tuple[str, ...] | None = None
     force_reserve_digit: bool | None = None
     drop_consecutive: bool | None = None
+    minify_json: bool | None = None
+    drop_repeats: bool | None = None
+    whole_lines: bool | None = None
     fidelity: Fidelity | None = None
     marks: tuple[Role, ...] | None = None
     """Roles in whose texts marks are honoured; silent: none."""

@@ -1,0 +1,112 @@
+"""What is left out without loss: a parser reads the same, and what goes stands earlier."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressor.lossless import LONG_BLOCK, layout_of_json, repeats
+from compressor.types import Span
+from compressor.words import split
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=8),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=5), children, max_size=4)
+    ),
+    max_leaves=15,
+)
+DOCUMENTS = st.dictionaries(st.text(min_size=1, max_size=5), VALUES, min_size=1, max_size=5)
+LAYOUTS = st.sampled_from([None, 0, 1, 2, 4, "\t"])
+PROSE = st.text(st.sampled_from("ab ,.\n\r\t"), max_size=30)
+
+
+def without(text: str, spans: list[Span]) -> str:
+    kept, at = [], 0
+    for start, end in spans:
+        assert at <= start < end <= len(text), "in order, disjoint and not empty"
+        kept.append(text[at:start])
+        at = end
+    return "".join(kept) + text[at:]
+
+
+@given(st.lists(st.tuples(PROSE, DOCUMENTS, LAYOUTS, st.booleans()), max_size=3), PROSE)
+def test_a_parser_reads_the_same_value(parts: list[tuple[str, Any, Any, bool]], tail: str) -> None:
+    text = lean = ""
+    for prose, document, indent, is_ascii in parts:
+        spread = json.dumps(document, indent=indent, ensure_ascii=is_ascii)
+        text += prose + spread
+        packed = json.dumps(document, separators=(",", ":"), ensure_ascii=is_ascii)
+        lean += prose + (packed if "\n" in spread else spread)
+    assert without(text + tail, layout_of_json(text + tail)) == lean + tail
+
+
+@given(VALUES, LAYOUTS)
+def test_a_whole_text_of_json(value: Any, indent: Any) -> None:
+    text = json.dumps(value, indent=indent)
+    assert json.loads(without(text, layout_of_json(text))) == value
+
+
+def test_spelling_inside_stays() -> None:
+    text = '{\n  "a b":  1.10,\r\n\t"c": "x\\"  y", "d": [ 1E2 , -0 ]\n}'
+    assert without(text, layout_of_json(text)) == '{"a b":1.10,"c":"x\\"  y","d":[1E2,-0]}'
+
+
+def test_what_is_no_whole_document_stays() -> None:
+    for text in ('{\n "a": 1,\n "b": [2,\n', "{\n a: 1\n}", '{ "a": 1 }', "[\n1\n]", "plain  text\n\n  here"):
+        assert layout_of_json(text) == []
+
+
+def repeated(text: str) -> list[Span]:
+    return repeats(text, split(text))
+
+
+BLOCK = "".join(f"line {i} of the block that comes again and again\n" for i in range(8))
+LINES = st.lists(
+    st.sampled_from(["a\n", "b\n", "\n", "x" * 90 + "\n", "y" * 120 + "\n", "```\n", "{\n", "}\n"]),
+    max_size=40,
+)
+
+
+def test_only_the_first_occurrence_of_a_block_stays() -> None:
+    text = f"Before.\n{BLOCK}Between.\n{BLOCK}Other.\n{BLOCK[50:]}After."
+    left = without(text, repeated(text))
+    assert left == f"Before.\n{BLOCK}Between.\nOther.\n" + BLOCK[50:].partition("\n")[0] + "\nAfter."
+
+
+def test_short_blocks_and_blank_ones_stay() -> None:
+    short = "a short line\n" * 40
+    blank = " \n" * 400
+    assert repeated("one\ntwo\none\ntwo\n") == []
+    assert without(short, repeated(short)).count("\n") <= 2 * LONG_BLOCK // 13 + 2
+    assert repeated(blank) == []
+
+
+def test_a_document_goes_whole_or_not_at_all() -> None:
+    row = {"name": "x" * 40, "values": list(range(30))}
+    document = json.dumps([row, row, row], indent=2)
+    assert repeated(document) == []
+    text = f"{document}\nand again:\n{document}\n"
+    assert without(text, repeated(text)) == f"{document}\nand again:\n"
+
+
+@given(LINES)
+def test_what_goes_stands_earlier(lines: list[str]) -> None:
+    text = "".join(lines)
+    for start, end in repeated(text):
+        gone = text[start:end]
+        assert len(gone) >= LONG_BLOCK
+        assert gone in text[:start]
+        assert text[start - 1] == "\n", "whole lines"
+        assert end == len(text) or text[end - 1] == "\n"
+
+
+@given(LINES)
+def test_no_line_is_lost(lines: list[str]) -> None:
+    text = "".join(lines)
+    assert set(re.split("\n", without(text, repeated(text)))) | {""} == set(text.split("\n")) | {""}
