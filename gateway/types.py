@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from gateway.overview import Overview, Selection
+
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in wire order, duplicates kept."""
 
@@ -175,6 +177,9 @@ class Ledger(Protocol):
 
     async def unpriced(self, *, since: float | None = None) -> list[str]:
         """Models with usage and no known price."""
+
+    async def overview(self, dimension: str, selection: Selection) -> Overview:
+        """What the dashboard shows of the selected entries."""
 
     async def find(self, request_id: str) -> dict[str, object] | None:
         """One request's row, by column; None when there is none."""

@@ -30,8 +30,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS, explain, open_reader, open_writer, sqlite_path
+from gateway.ledger.overview import read_overview
 from gateway.ledger.report import entry_row, report_rows, unpriced_models
 from gateway.ledger.schema import entries, to_row
+from gateway.overview import Overview, Selection
 from gateway.types import Entry, ReportRow
 
 T = TypeVar("T")
@@ -113,6 +115,10 @@ class SqlLedger:
     async def unpriced(self, *, since: float | None = None) -> list[str]:
         """Models with usage and no known price. Raises ConfigError."""
         return await asyncio.to_thread(self._read, lambda store: unpriced_models(store, since))
+
+    async def overview(self, dimension: str, selection: Selection) -> Overview:
+        """What the dashboard shows of the selected entries. Raises ConfigError, ValueError."""
+        return await asyncio.to_thread(self._read, lambda store: read_overview(store, dimension, selection))
 
     async def find(self, request_id: str) -> dict[str, object] | None:
         """One request's row, once it is written; None when there is none. Raises ConfigError."""

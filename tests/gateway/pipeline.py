@@ -34,6 +34,7 @@ from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.hashing import Secret
 from gateway.incoming import Incoming
 from gateway.offload import Offload
+from gateway.overview import Overview, Selection
 from gateway.plan import Plan
 from gateway.prices import PriceBook
 from gateway.prompt_history import PromptHistory
@@ -126,6 +127,9 @@ class ListLedger:
 
     async def unpriced(self, *, since: float | None = None) -> list[str]:
         return []
+
+    async def overview(self, dimension: str, selection: Selection) -> Overview:
+        return Overview()
 
     async def find(self, request_id: str) -> dict[str, object] | None:
         return None

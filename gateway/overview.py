@@ -1,0 +1,89 @@
+"""What the dashboard is about, as values: which entries of the ledger, their sums, single ones; no text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+DIMENSIONS: Final = ("policy", "path", "model", "team", "variant", "mode", "skip", "key_id", "day")
+"""What the dashboard groups and filters by; each is a column of the ledger."""
+
+NO_GROUP: Final = "(none)"
+"""Stands for entries without a value."""
+
+MAX_GROUPS: Final = 200
+"""Most rows of one table: a client chooses its models' names, and may invent one a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries: since when (Unix seconds), and those of one group."""
+
+    since: float | None = None
+    dimension: str | None = None
+    value: str | None = None
+    """NO_GROUP for entries without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the entries of one group come to."""
+
+    group: str = ""
+    requests: int = 0
+    conversations: int = 0
+    origin_tokens: int = 0
+    """Of requests that were answered (status below 400), like `compressed_tokens`."""
+    compressed_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of those, read from the provider's cache."""
+    cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    lookups: int = 0
+    """Requests whose texts wanted scores, or whose answer might have been on record."""
+    hits: int = 0
+    """Of those, the ones for which our cache had everything."""
+    added_ms: float = 0.0
+    timed: int = 0
+    """Requests of which the added time is known."""
+    negative: int = 0
+    """Requests that cost more than they would have uncompressed."""
+    unpriced: int = 0
+
+    @property
+    def removed_tokens(self) -> int:
+        """Negative where a text got longer by another tokenizer's count."""
+        return self.origin_tokens - self.compressed_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One request of a list."""
+
+    id: str
+    created_at: float
+    model: str | None
+    policy: str | None
+    skip: str | None
+    status: int
+    origin_tokens: int | None
+    compressed_tokens: int | None
+    cost_usd: float | None
+    saved_usd: float | None
+    added_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything one view of the dashboard shows."""
+
+    groups: Sequence[Sums] = ()
+    """By requests, most first, at most MAX_GROUPS; days in order."""
+    days: Sequence[Sums] = ()
+    skips: Sequence[Sums] = ()
+    total: Sums = Sums()
+    negative: Sequence[Listed] = ()
+    """The worst savings, worst first."""
+    latest: Sequence[Listed] = ()
