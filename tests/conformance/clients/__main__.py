@@ -34,6 +34,8 @@ PROGRAM_S = 300.0
 LEFT_S = 10.0
 """Within which the upstream must have seen that a client left."""
 N_AT_ONCE = 2
+LOCAL = {f"LITELLM_LOCAL_{what}": "True" for what in ("MODEL_COST_MAP", "ANTHROPIC_BETA_HEADERS")}
+"""Else LiteLLM would fetch them."""
 Outcomes = dict[tuple[str, str], str]
 """Of a client and a scenario: what is wrong, or nothing."""
 
@@ -91,7 +93,7 @@ def run(program: Program, url: str) -> Outcomes:
 def environment() -> dict[str, str]:
     """Of a client: nothing that sends it elsewhere, or has it ask the network for anything."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
-    return {**kept, "NO_PROXY": "*", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return {**kept, **LOCAL, "NO_PROXY": "*"}
 
 
 def at_the_upstream(upstream: Upstream, client: str, scenario: str) -> str:

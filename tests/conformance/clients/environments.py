@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conformance.clients.facts import ROOT
+from tests.conformance.clients.facts import ROOT, as_json
 from tests.conformance.clients.programs import LOCKS, NODE, Environment, Program
 
 PLACE = ROOT / ".venv" / "clients"
@@ -40,6 +40,7 @@ def prepare(environment: Environment) -> None:
     if environment == "node":
         for script in NODE.glob("*.mjs"):
             shutil.copy(script, place)
+        (place / "facts.json").write_text(as_json())
 
 
 def _make_python(environment: Environment, place: Path) -> None:

@@ -64,4 +64,36 @@ PROGRAMS: Final = (
     Program("openai_python", "pith", ("openai",), tuple(f"openai-2-{api}" for api in _OPENAI)),
     Program("openai_python", "openai-3", ("openai",), tuple(f"openai-3-{api}" for api in _OPENAI)),
     Program("anthropic_python", "python", ("anthropic",), ("anthropic", "anthropic-async")),
+    Program(
+        "langchain_python",
+        "python",
+        ("langchain-core", "langchain-openai", "langchain-anthropic"),
+        (
+            "langchain-openai",
+            "langchain-openai-async",
+            "langchain-openai-responses",
+            "langchain-anthropic",
+            "langchain-anthropic-async",
+        ),
+    ),
+    Program(
+        "llama_index_python",
+        "python",
+        ("llama-index-core", "llama-index-llms-openai"),
+        ("llama-index", "llama-index-async"),
+    ),
+    Program(
+        "litellm_python",
+        "python",
+        ("litellm",),
+        ("litellm-openai", "litellm-openai-async", "litellm-anthropic", "litellm-anthropic-async"),
+    ),
+    Program("openai_node", "node", ("openai",), ("openai-node-chat", "openai-node-responses")),
+    Program("anthropic_node", "node", ("@anthropic-ai/sdk",), ("anthropic-node",)),
+    Program(
+        "ai_sdk_node",
+        "node",
+        ("ai", "@ai-sdk/openai", "@ai-sdk/anthropic"),
+        ("ai-sdk-chat", "ai-sdk-responses", "ai-sdk-anthropic"),
+    ),
 )
