@@ -33,18 +33,20 @@ class Secret:
         return hmac.digest(self.key, message, "sha256")
 
 
-def load_secret(env: Mapping[str, str], beside: Path, *, is_shared: bool = False) -> Secret:
+def load_secret(env: Mapping[str, str], beside: Path | None, *, is_shared: bool = False) -> Secret:
     """`PITH_SECRET`, else the secret kept beside this file (the ledger), made there when absent.
 
-    What is shared with other replicas must be under a secret that they share: none is made then.
+    What is shared with other replicas must be under a secret that they share: none is made then, nor where
+    the ledger is no file.
     """
     value = env.get(VARIABLE, "")
-    if not value and is_shared:
+    if not value and (is_shared or beside is None):
+        what = "cache" if is_shared else "ledger"
         raise ConfigError(
-            f"{VARIABLE} is not set: a shared cache wants the same one on every replica, or they cannot read "
-            "what each other wrote; set it, e.g. to the output of `openssl rand -hex 32`"
+            f"{VARIABLE} is not set: a shared {what} wants the same one on every replica, or they cannot "
+            "read what each other wrote; set it, e.g. to the output of `openssl rand -hex 32`"
         )
-    if not value:
+    if not value and beside is not None:
         if not beside.parent.exists():  # as the ledger would say: a secret of one's own would not help
             raise ConfigError(
                 f"ledger {beside}: the folder {beside.parent} does not exist; create it or set another ledger"

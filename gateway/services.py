@@ -31,6 +31,7 @@ from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.hashing import Secret, load_secret
 from gateway.ledger.database import sqlite_path
+from gateway.ledger.postgres import is_postgres
 from gateway.ledger.store import SqlLedger
 from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
@@ -198,7 +199,8 @@ async def open_services(
     `cache` takes the place of the configured one.
     """
     async with AsyncExitStack() as stack:
-        secret = load_secret(os.environ, sqlite_path(config.ledger), is_shared=config.cache is not None)
+        beside = None if is_postgres(config.ledger) else sqlite_path(config.ledger)
+        secret = load_secret(os.environ, beside, is_shared=config.cache is not None)
         policies = open_policies(config)
         ledger = SqlLedger(config.ledger)
         ledger.start()

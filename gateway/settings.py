@@ -29,12 +29,12 @@ from policies.schema import Mode, Policies
 DEFAULT_UPSTREAM = "openai"
 DEFAULT_URL = "https://api.openai.com"
 
-_KEY_STORE = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
+_DATABASE_URL = re.compile(r"(postgresql://[^/\s]*/[^/\s]+|sqlite:///\S.*)")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 def _read_key_store(url: object) -> object:
-    if url is not None and not (isinstance(url, str) and _KEY_STORE.fullmatch(url)):
+    if url is not None and not (isinstance(url, str) and _DATABASE_URL.fullmatch(url)):
         raise ValueError("must be postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE")
     return url
 
@@ -52,11 +52,14 @@ def _read_cache(url: object, info: ValidationInfo) -> RedisLocation | None:
     return parse_location(url)
 
 
-def _read_ledger(url: object) -> object:
-    if not isinstance(url, str) or not url.startswith("sqlite:///") or url == "sqlite:///":
-        raise ValueError(
-            "only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db"
-        )
+def _read_ledger(url: object, info: ValidationInfo) -> object:
+    """As `key_store`, or `env:NAME`: the variable that holds it."""
+    if isinstance(url, str) and url.startswith("env:"):
+        if (name := variable_of(url)) is None:
+            raise ValueError("must be env:NAME with the name of an environment variable")
+        url = value_of(name, info, remedy="set it to the ledger's URL")
+    if not isinstance(url, str) or not _DATABASE_URL.fullmatch(url):
+        raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     return url
 
 
@@ -213,7 +216,7 @@ class Config(Frozen):
     """Most a request waits for an answer of a cache in Redis; twice that for all of them together."""
     cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
     """Of the in-process cache; the least recently used entries go first."""
-    ledger: Annotated[str, BeforeValidator(_read_ledger)] = "sqlite:///pith.db"
+    ledger: Annotated[str, BeforeValidator(_read_ledger), Field(repr=False)] = "sqlite:///pith.db"
     prices: Prices = ()
     """Prices of one's own, in place of the price map's."""
     mode: Mode = "on"

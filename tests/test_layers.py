@@ -36,6 +36,8 @@ PLACES = {
     "aiohttp": HTTP_PLACES,
     "redis": ("gateway/cache/redis.py",),
     "sqlalchemy": ("gateway/ledger/", "gateway/access/store.py"),
+    "alembic": ("gateway/ledger/",),
+    "jinja2": ("gateway/dashboard/rendering.py",),
     "limits": ("gateway/access/",),
     "litellm": ("gateway/upstreams/litellm.py",),
     "llmlingua": ("gateway/throughput/peer_process.py",),
@@ -52,6 +54,7 @@ DELAYED = {
     "litellm": "over a second to import; for its providers only",
     "gateway.upstreams.httpx_transport": "it brings httpx, for litellm's calls alone",
     "redis": "only for redis:// caches",
+    "alembic": "only when an older ledger is brought up",
     "gateway.cache.shared": "it brings redis, and what seals values",
     "gateway.access.shared": "it brings redis",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
@@ -65,6 +68,7 @@ DELAYED = {
     "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",
     "compressor.train": "it brings torch",
     "wordfreq": "of the extra `train`; its tables are large",
+    "gateway.dashboard.rendering": "it brings jinja2, 9 MB; for whoever looks at a page",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",
 }
 """What an import inside a function may name, with all below it, and why it is worth delaying."""

@@ -41,6 +41,7 @@ from sqlalchemy.pool import NullPool
 from gateway.access.keys import VirtualKey
 from gateway.errors import ConfigError, KeyStoreError
 from gateway.ledger.database import STORE_ERRORS, open_writer, sqlite_path
+from gateway.ledger.postgres import is_postgres
 
 SCHEMA_VERSION: Final = 1
 CONNECT_S: Final = 3
@@ -139,10 +140,6 @@ class KeyStore:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             _check_or_make(connection)
         self._is_ready = True
-
-
-def is_postgres(url: str) -> bool:
-    return url.startswith("postgresql://")
 
 
 def _postgres(url: str) -> Engine:

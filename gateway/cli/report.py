@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.errors import ConfigError
-from gateway.ledger.database import STORE_ERRORS, explain, open_reader, sqlite_path
+from gateway.ledger.database import STORE_ERRORS
+from gateway.ledger.opening import open_database
 from gateway.ledger.report import GROUPS, report_rows, unpriced_models
 from gateway.savings import parse_since, saved_percent, savings, total_row
 from gateway.types import ReportRow
@@ -70,14 +71,14 @@ def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
 
 def _read(url: str, group_by: str, since: float | None) -> tuple[list[ReportRow], list[str]]:
     try:
-        path = sqlite_path(url)
+        database = open_database(url)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     try:
-        with open_reader(path) as connection:
+        with database.open_reader() as connection:
             return report_rows(connection, group_by, since), unpriced_models(connection, since)
     except STORE_ERRORS as error:
-        raise click.ClickException(explain(path, error)) from error
+        raise click.ClickException(database.explain(error)) from error
 
 
 def _table(rows: list[ReportRow], group_by: str) -> Table:

@@ -1,7 +1,7 @@
 """Opening the ledger's SQLite file: private, in WAL mode, of our schema or not at all.
 
-The file and its -wal and -shm are readable by their owner only (0600). A file that is no database, belongs
-to another program or has another schema version is refused and left as it is.
+The file and its -wal and -shm are readable by their owner only (0600). A file that is no database, or belongs
+to another program or a newer Pith, is refused and left as it is; one of an older Pith is brought up.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, inspect, select
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import ConfigError
-from gateway.ledger.schema import SCHEMA_VERSION, entries, metadata, versions
+from gateway.ledger import versions
 
 BUSY_S: Final = 1.0
 """How long one attempt waits for another process that is writing."""
@@ -40,7 +41,7 @@ def sqlite_path(url: str) -> Path:
         raise ConfigError(f"ledger: {url!r} is no database URL; write sqlite:///path/to/pith.db") from error
     if parsed.get_backend_name() != "sqlite":
         shown = parsed.render_as_string(hide_password=True)
-        raise ConfigError(f"ledger: {shown} is not supported yet; write sqlite:///path/to/pith.db")
+        raise ConfigError(f"ledger: {shown} is no file; write sqlite:///path/to/pith.db")
     name = parsed.database
     if not name or name == ":memory:" or name.startswith("file:"):
         raise ConfigError(f"ledger: {url!r} names no file; write sqlite:///path/to/pith.db")
@@ -72,7 +73,7 @@ def open_reader(path: Path) -> Connection:
         raise ConfigError(f"ledger {path}: no such file; name the ledger the gateway writes")
     connection = _connect(path, "ro")
     try:
-        _check_schema(connection, path)
+        versions.check(connection, f"ledger {path}")
     except BaseException:  # whatever it was goes on; the connection does not stay open
         connection.close()
         raise
@@ -88,6 +89,35 @@ def explain(path: Path, error: BaseException) -> str:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return f"ledger {path}: {text}; {_remedy(text)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A `Database` in a file."""
+
+    path: Path
+
+    @property
+    def spool(self) -> Path:
+        """Beside the file."""
+        return self.path.with_name(f"{self.path.name}.spool")
+
+    def identity(self) -> tuple[int, int] | None:
+        """Which file the path names now."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def open_writer(self) -> Connection:
+        return open_writer(self.path)
+
+    def open_reader(self) -> Connection:
+        return open_reader(self.path)
+
+    def explain(self, error: BaseException) -> str:
+        return explain(self.path, error)
 
 
 def _remedy(text: str) -> str:
@@ -118,15 +148,14 @@ def _connect(path: Path, mode: str) -> Connection:
 
 
 def _prepare(connection: Connection, path: Path) -> None:
-    """Make the schema in an empty file, else check it; the lock also proves that the file can be written."""
+    """Make or bring up the schema, else check it; the lock also proves that the file can be written."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-    if inspect(connection).get_table_names():
-        _check_schema(connection, path)
+    try:
+        versions.prepare(connection, f"ledger {path}", is_ours_alone=True)
+        connection.commit()
+    except BaseException:  # whatever it was goes on; the file stays as it was
         connection.rollback()
-        return
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(versions.insert().values(version=SCHEMA_VERSION))
-    connection.commit()
+        raise
 
 
 def _enter_wal(connection: Connection) -> None:
@@ -141,18 +170,3 @@ def _enter_wal(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.rollback()
     connection.exec_driver_sql(_WAL)
-
-
-def _check_schema(connection: Connection, path: Path) -> None:
-    inspector = inspect(connection)
-    tables = set(inspector.get_table_names())
-    if not {versions.name, entries.name} <= tables:
-        what = "no ledger yet" if not tables else "a database of another program"
-        raise ConfigError(f"ledger {path}: the file is {what}; set another ledger")
-    found = connection.scalar(select(versions.c.version))
-    columns = {column["name"] for column in inspector.get_columns(entries.name)}
-    if found != SCHEMA_VERSION or columns != set(entries.columns.keys()):
-        raise ConfigError(
-            f"ledger {path}: its schema is version {found}, this Pith writes version {SCHEMA_VERSION}; "
-            "nothing was changed: keep the file for the Pith that wrote it and set another ledger"
-        )

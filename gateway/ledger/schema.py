@@ -1,5 +1,7 @@
 """The ledger's one table: a column for every field of `Entry`, in types every SQL database has.
 
+Whoever changes a column adds a version to migrations/versions, and its name to REVISIONS in versions.py.
+
 No column can hold a prompt or an answer: there are counts, ids, keyed hashes and names, and a name from a
 request is cut to the length of its column. What is stored is described in docs/ledger.md.
 """
@@ -15,9 +17,6 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, String, Table, Text
 
 from gateway.types import Entry, Usage
-
-SCHEMA_VERSION: Final = 2
-"""Raised whenever a column changes; a file of another version is refused, never altered."""
 
 _MAX_COUNT: Final = 10**12  # far above any count, and sums of millions of rows stay within 64 bits
 _LAST_SECOND: Final = 253402300799.0  # of the year 9999
@@ -41,8 +40,6 @@ _USAGE: Final = (
 )
 
 metadata = MetaData()
-
-versions = Table("ledger_schema", metadata, Column("version", Integer, primary_key=True))
 
 entries = Table(
     "entries",

@@ -15,21 +15,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import ConfigError
-from gateway.ledger.database import STORE_ERRORS, explain, open_reader, open_writer, sqlite_path
+from gateway.ledger.database import STORE_ERRORS
+from gateway.ledger.opening import Database, open_database
 from gateway.ledger.overview import read_overview
 from gateway.ledger.report import entry_row, report_rows, unpriced_models
 from gateway.ledger.schema import entries, to_row
@@ -39,6 +38,12 @@ from gateway.types import Entry, ReportRow
 T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
+
+INSERTS: Final[dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""By dialect: both know ON CONFLICT, each by its own construct."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def log_state(reason: str | None) -> None:
 
 
 class SqlLedger:
-    """A `Ledger` in an SQLite file."""
+    """A `Ledger` in an SQLite file or in PostgreSQL."""
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class SqlLedger:
         on_change: Callable[[str | None], None] = log_state,
     ) -> None:
         self._settings = settings or LedgerSettings()
-        self._store = _Store(sqlite_path(url))
+        self._store = _Store(open_database(url))
         self._queue: deque[Entry] = deque()
         self._is_wanted = threading.Event()
         self._on_change = on_change
@@ -145,10 +150,10 @@ class SqlLedger:
 
     def _read(self, query: Callable[[Connection], T]) -> T:
         try:
-            with open_reader(self._store.path) as connection:
+            with self._store.database.open_reader() as connection:
                 return query(connection)
         except STORE_ERRORS as error:
-            raise ConfigError(explain(self._store.path, error)) from error
+            raise ConfigError(self._store.database.explain(error)) from error
 
     def _close(self) -> None:
         if not self._is_closing.is_set():
@@ -227,30 +232,31 @@ class SqlLedger:
 
 
 class _Store:
-    """The file and the writer's connection; trouble is a reason, not an exception."""
+    """The database and the writer's connection; trouble is a reason, not an exception."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self._connection: Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: object = None
 
     def try_open(self) -> str | None:
         """Open when not open; returns why that failed."""
         try:
             self._open()
         except STORE_ERRORS as error:
-            return explain(self.path, error)
+            return self.database.explain(error)
         return None
 
     def try_insert(self, rows: list[dict[str, object]]) -> str | None:
         """All rows in one transaction; returns why that failed."""
         try:
             connection = self._open()
-            connection.execute(insert(entries).on_conflict_do_nothing(index_elements=["id"]), rows)
+            insert = INSERTS[connection.dialect.name](entries)
+            connection.execute(insert.on_conflict_do_nothing(index_elements=["id"]), rows)
             connection.commit()
         except STORE_ERRORS as error:
             self.close()
-            return explain(self.path, error)
+            return self.database.explain(error)
         return None
 
     def close(self) -> None:
@@ -261,17 +267,9 @@ class _Store:
                 connection.close()
 
     def _open(self) -> Connection:
-        if self._connection is not None and _identity(self.path) != self._identity:
+        if self._connection is not None and self.database.identity() != self._identity:
             self.close()  # moved away or replaced: writes would go to a file nobody reads
         if self._connection is None:
-            self._connection = open_writer(self.path)
-            self._identity = _identity(self.path)
+            self._connection = self.database.open_writer()
+            self._identity = self.database.identity()
         return self._connection
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

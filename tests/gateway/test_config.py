@@ -308,7 +308,7 @@ def test_what_this_version_has_not_is_said(tmp_path: Path) -> None:
     text = """
 upstreams: {claude: {kind: grpc, url: http://h}}
 cache: http://:hunter2@h
-ledger: postgresql://u:hunter2@h/db
+ledger: mysql://u:hunter2@h/db
 compressor: {device: tpu, precision: int4, deadline_ms: 0}
 virtual_keys: []
 """
@@ -316,7 +316,7 @@ virtual_keys: []
     assert problems[:6] == [
         "pith.yaml:2: upstreams.claude.kind: value 'grpc': must be 'http' or 'litellm'",
         f"pith.yaml:3: cache: begins with nothing that is known; write memory://, {FORMS}",
-        "pith.yaml:4: ledger: only SQLite is available in this version; write sqlite:///FILE, e.g. sqlite:///pith.db",
+        "pith.yaml:4: ledger: must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
         "pith.yaml:5: compressor.device: value 'tpu': must be auto, cpu, cuda or cuda:N, or a list of them",
         "pith.yaml:5: compressor.precision: value 'int4': must be 'auto', 'fp32', 'fp16', 'bf16' or 'int8'",
         "pith.yaml:5: compressor.deadline_ms: value 0: input should be greater than or equal to 1",

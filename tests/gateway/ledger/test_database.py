@@ -42,7 +42,7 @@ def test_url_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///file:x?mode=rw", "names no file"),
-        ("postgresql://pith:secret@db/pith", "not supported yet"),
+        ("postgresql://pith:secret@db/pith", "is no file"),
     ],
 )
 def test_other_urls_are_refused_with_a_remedy(url: str, mark: str) -> None:
@@ -113,7 +113,7 @@ ENTRIES = "create table entries (id text);"
         ("create table users (name text)", "another program"),
         (ENTRIES, "another program"),
         ("create table ledger_schema (version int);" + ENTRIES, "version None"),
-        (VERSIONS.format(7) + ENTRIES, "version 7"),
+        (VERSIONS.format(7) + ENTRIES, "version 7"),  # a newer one, without our columns
         (VERSIONS.format(1) + ENTRIES, "version 1"),  # our number, other columns
     ],
 )
@@ -197,7 +197,7 @@ def test_a_lock_that_stays_is_an_error_and_one_that_goes_is_not(path: Path) -> N
     open_writer(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA journal_mode=DELETE")
-        reading = other.execute("select * from ledger_schema union all select 2")
+        reading = other.execute("select * from ledger_version union all select 2")
         reading.fetchone()  # holds a shared lock, which the switch to WAL cannot wait for
         with pytest.raises(STORE_ERRORS) as caught:
             open_writer(path)

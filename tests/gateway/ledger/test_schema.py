@@ -46,7 +46,13 @@ def test_every_field_of_an_entry_has_its_column() -> None:
 def test_the_fields_of_an_entry_are_the_ones_reviewed_to_hold_no_text() -> None:
     """Adding a field means deciding here that it is a count, an id, a keyed hash or a bounded name."""
     counts = {"created_at", "status", "origin_tokens", "compressed_tokens", "usage", "cost_usd", "saved_usd"}
-    counts |= {"counterfactual_usd", "counterfactual_cached_tokens", "compression_usd", "device_ms", "added_ms"}
+    counts |= {
+        "counterfactual_usd",
+        "counterfactual_cached_tokens",
+        "compression_usd",
+        "device_ms",
+        "added_ms",
+    }
     counts |= {"token_error", "cached_error"}
     flags = {"is_streamed", "is_complete", "timing_ms"}
     ids = {"id", "key_id", "team", "conversation", "policy", "policy_version", "variant"}
