@@ -124,8 +124,9 @@ def _scaled(prompt: Prompt, usage: Usage) -> float:
 
 
 def _removed(prompt: Prompt, usage: Usage) -> float:
-    removed = float(prompt.origin.tokens - prompt.sent.tokens)
-    if prompt.is_exact or not prompt.sent.tokens or not usage.prompt_tokens:
+    """The tokens that were removed; none where no prompt was billed: nor would they have been."""
+    removed = float(prompt.origin.tokens - prompt.sent.tokens) if usage.prompt_tokens else 0.0
+    if prompt.is_exact or not prompt.sent.tokens:
         return removed
     factor = usage.prompt_tokens / prompt.sent.tokens
     return removed * min(max(factor, 1 / _FARTHEST_OFF), _FARTHEST_OFF)

@@ -53,6 +53,8 @@ from tests.fakes import LengthScorer
 SECRET = Secret(b"s" * 32)
 PATH = "/v1/chat/completions"
 CACHE_BYTES = 8 << 20
+PRICES = PriceBook()
+"""Read once: 0.1 s, and the laws make hundreds of pipelines."""
 
 
 THREAD_S = 1.0
@@ -250,7 +252,7 @@ def pipeline(
         responses=ResponseCache(shared, SECRET, offload, lambda: 0.0),
         access=open_to_all(),
         ledger=ledger,
-        prices=PriceBook(),
+        prices=PRICES,
         offload=offload,
         history=PromptHistory(shared, SECRET, lambda: 0.0),
     )

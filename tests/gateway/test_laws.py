@@ -19,10 +19,12 @@ from gateway.accounts import Account
 from gateway.cache.analyses import Analyses
 from gateway.cache.memory import MemoryCache
 from gateway.cached import CachedCompressor
+from gateway.counterfactual import Prompt, settle
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.offload import Offload
 from gateway.passthrough import Outcome
 from gateway.plan import Plan
+from gateway.prompt_cache import Expected
 from gateway.types import Cache, Usage
 from policies.decide import Decision
 from policies.match import PolicySet
@@ -512,7 +514,10 @@ def saved(priced: Pipeline, origin: int, compressed: int, usage: Usage, mode: Mo
     assert not isinstance(parsed, str)
     decision = Decision(policy="p", assigned=mode)
     plan = Plan(b"", decision=decision, request=parsed, origin_tokens=origin, compressed_tokens=compressed)
-    entry = account.entry(plan, Outcome(200, True, 0.0, 0.0), usage)
+    sent = Expected(compressed if mode == "on" else origin)
+    prompt = None if mode == "off" else Prompt(Expected(origin), sent, is_exact=True)
+    money = settle(prompt, usage, priced.services.prices.price(parsed.model))
+    entry = account.entry(plan, Outcome(200, True, 0.0, 0.0), usage, money)
     assert entry.saved_usd is not None
     return entry.saved_usd
 
