@@ -34,6 +34,8 @@ BROAD_EXCEPT = {
     "gateway/downstream/exchange.py": "the outermost edge, in uvicorn's stead: a fault ends its own request",
     "compressor/worker.py": "the device thread: it must outlive any batch, and every waiter is answered",
     "compressor/scorers/tokenizer.py": "the tokenizers library raises no narrower one; translated",
+    "compressor/scorers/embedded_folder.py": "as tokenizer.py",
+    "compressor/scorers/embedded_session.py": "onnxruntime's errors have no root of their own; translated",
     "gateway/upstreams/litellm.py": "litellm raises what it likes: no answer came, whatever it was",
 }
 """Where `except Exception` may stand, and why. (One that ends in a bare `raise` swallows nothing and may

@@ -26,7 +26,9 @@ def _embedded(device: str, precision: str) -> Scorer:
     try:
         from compressor.scorers.embedded import EmbeddedScorer  # its runtime takes time to import
     except ImportError as error:
-        raise ModelError(f"the embedded model needs onnxruntime ({error}): install the package again") from error
+        raise ModelError(
+            f"the embedded model needs onnxruntime ({error}): install the package again"
+        ) from error
     return EmbeddedScorer.load()
 
 
@@ -44,7 +46,7 @@ def or_frequency(load_one: Loader) -> Loader:
 
 
 SCORERS: dict[str, Loader] = {
-    "default": _frequency,
+    "default": or_frequency(_embedded),
     "embedded": _embedded,
     "frequency": _frequency,
 }

@@ -24,7 +24,7 @@ ADHERENCE = [("meeting", 0.8), ("meeting", 0.6), ("meeting", 0.5), ("meeting_ko"
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(load_scorer("default"))
+    return Engine(load_scorer("frequency"))
 
 
 def compressed(engine: Engine, text: str, rate: float) -> Compressed:
