@@ -27,7 +27,10 @@ from gateway.services import load
 Json = dict[str, Any]
 
 _SCORER = click.option(
-    "--scorer", default="default", help="default, frequency, or a model folder or hub name."
+    "--scorer",
+    default="frequency",
+    show_default=True,
+    help="default, embedded, frequency, or a model folder or hub name.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 
