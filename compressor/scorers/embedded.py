@@ -61,10 +61,9 @@ class EmbeddedScorer:
         self._session = session
         # one window a thread: windows are too small to be worth sharing out
         self._pool = ThreadPoolExecutor(threads, "pith-embedded")
-        versions = f"words-{WORDS_VERSION}/inputs-{INPUTS_VERSION}/chunks-{CHUNKS_VERSION}/{LIMITS!r}"
-        beside = f"{SHARES}/{FrequencyScorer().fingerprint}"
-        tables = hashlib.sha256(beside.encode()).hexdigest()[:16]
-        self.fingerprint = f"embedded/{versions}/{model.digest}/{tables}"
+        versions = f"words-{WORDS_VERSION}/inputs-{INPUTS_VERSION}/chunks-{CHUNKS_VERSION}"
+        rest = f"{model.digest} {LIMITS!r} {SHARES} {FrequencyScorer().fingerprint}"
+        self.fingerprint = f"embedded/{versions}/{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
 
     @classmethod
     def load(cls, folder: Path = SHIPPED, threads: int | None = None) -> EmbeddedScorer:
