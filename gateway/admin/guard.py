@@ -1,13 +1,17 @@
 """Who may ask the admin listener, decided from a request's head alone (pure).
 
 Without a token, being on the machine is what counts, and a browser on the machine speaks for any web page: so
-the Host has to name this machine, which a page that rebinds its own name in the DNS cannot do. A write that a
-browser sends for another site's page is refused in any case. There are no cookies, so nothing is sent along
-with a request that its author does not know.
+the Host has to name this machine, which a page that rebinds its own name in the DNS cannot do.
+
+A token comes as `Bearer`, or as the password of `Basic`, which a browser asks for, keeps while it runs, and
+sends along whatever page has it ask. There are no cookies. So a write that a browser sends for another site's
+page is refused in any case, and reads change nothing.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,7 +56,8 @@ class Guard:
             return Refusal(
                 401,
                 code="invalid_admin_token",
-                message="token missing or wrong: send Authorization: Bearer and admin.token",
+                message="token missing or wrong: send Authorization: Bearer and admin.token, "
+                "or in a browser the token as the password",
             )
         return None
 
@@ -64,9 +69,21 @@ class Guard:
         if self.token is None:
             return True
         given = _values(headers, b"authorization")
-        scheme, _, credential = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        expected = self.token.get_secret_value().encode()
-        return hmac.compare_digest(credential.strip().encode(), expected) and scheme.lower() == "bearer"
+        credential = _credential(given[0]) if len(given) == 1 else b""
+        return hmac.compare_digest(credential, self.token.get_secret_value().encode())
+
+
+def _credential(given: str) -> bytes:
+    """The token as it is sent, by either scheme; empty, which no token is, for anything else."""
+    scheme, _, credential = given.partition(" ")
+    if scheme.lower() == "bearer":
+        return credential.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credential.strip(), validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""
 
 
 def _is_cross_site(headers: RawHeaders, host: str) -> bool:

@@ -18,6 +18,7 @@ from gateway.admin.exposition import render
 from gateway.admin.guard import Guard
 from gateway.api import readiness
 from gateway.client import read_body
+from gateway.dashboard import pages
 from gateway.errors import ConfigError
 from gateway.handlers import exception_handlers
 from gateway.ledger.report import GROUPS
@@ -41,6 +42,9 @@ SAFE_HEADERS: Final[RawHeaders] = [
 ]
 """On every answer. What other sites' pages may do with it: nothing."""
 
+CHALLENGE: Final[RawHeaders] = [(b"www-authenticate", b'Basic realm="Pith", charset="UTF-8"')]
+"""Has a browser ask for the token."""
+
 
 def routes() -> list[Route]:
     """The route table."""
@@ -53,6 +57,7 @@ def routes() -> list[Route]:
         Route("/v1/mode", set_mode, methods=["PUT"]),
         Route("/v1/savings", saved, methods=["GET"]),
         Route("/v1/requests/{id}", one_request, methods=["GET"]),
+        *pages.routes(),
     ]
 
 
@@ -66,7 +71,7 @@ def create_app(console: Console, guard: Guard) -> ASGIApp:
         assert scope["type"] == "http"
         refusal = guard.refuse(scope["method"], scope["path"], scope["headers"])
         if refusal is not None:
-            await refuse(_with_safe_headers(send), refusal)
+            await refuse(_with_safe_headers(send), refusal, CHALLENGE if refusal.status == 401 else [])
         else:
             await inner(scope, receive, _with_safe_headers(send))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from pydantic import SecretStr
 
@@ -19,6 +21,10 @@ def answer(guard: Guard, headers: RawHeaders, method: str = "GET", path: str = "
 
 def host(name: str) -> tuple[bytes, bytes]:
     return b"host", name.encode()
+
+
+def basic(pair: str) -> str:
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 HERE = host("127.0.0.1:8081")
@@ -65,6 +71,15 @@ def test_one_host_is_sent(headers: RawHeaders) -> None:
         ([f"Bearer {TOKEN[:-1]}"], 401),
         ([f"Bearer {TOKEN} {TOKEN}"], 401),
         ([f"Basic {TOKEN}"], 401),
+        ([basic(f":{TOKEN}")], 200),
+        ([basic(f"anyone:{TOKEN}")], 200),
+        ([basic(f"{TOKEN}:")], 401),
+        ([basic(f"{TOKEN}")], 401),
+        ([basic(f"a:b:{TOKEN}")], 401),
+        (["Basic"], 401),
+        (["Basic \xe9"], 401),
+        (["Basic Og=="], 401),
+        ([basic(f":{TOKEN}"), basic(f":{TOKEN}")], 401),
         (["Bearer \xe9"], 401),
         ([f"Bearer {TOKEN}", f"Bearer {TOKEN}"], 401),
     ],

@@ -83,7 +83,9 @@ ROUTES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/"), ("DELETE", "/metrics"), ("POST", "/x")])
+@pytest.mark.parametrize(
+    ("method", "path"), [*ROUTES, ("GET", "/unknown"), ("DELETE", "/metrics"), ("POST", "/x")]
+)
 async def test_every_route_has_the_guard_and_the_fields(method: str, path: str, opened: Opened) -> None:
     async with opened(token=TOKEN) as (_, client):
         bare = await client.request(method, path)
@@ -93,6 +95,7 @@ async def test_every_route_has_the_guard_and_the_fields(method: str, path: str, 
             assert bare.status_code == 401
             if method != "HEAD":
                 assert bare.json()["error"]["code"] == "invalid_admin_token"
+                assert bare.headers["www-authenticate"].startswith("Basic ")
         wrong = await client.request(method, path, headers={"authorization": f"Bearer {TOKEN}x"})
         assert (wrong.status_code == 200) == (path in OPEN_PATHS)
         let_in = await client.request(method, path, headers={"authorization": f"Bearer {TOKEN}"})
@@ -113,7 +116,8 @@ def test_the_routes_are_walked() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/unknown", 404, "not_found"),
+        ("GET", "/assets/unknown", 404, "not_found"),
         ("GET", "/metrics/", 404, "not_found"),
         ("DELETE", "/v1/mode", 405, "method_not_allowed"),
         ("GET", "/v1/requests/pith-2", 404, "not_found"),

@@ -1,0 +1,1 @@
+"""The pages of the admin listener: the dashboard, one request, the playground."""
