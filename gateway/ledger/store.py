@@ -2,9 +2,11 @@
 
 Promises (law 6 of the design):
   - `record` never blocks and never raises; what does not fit the queue is counted in `dropped`.
-  - Rows leave the queue only into a transaction that is repeated until it commits: a store that fails
-    keeps its rows waiting, says why in `degraded`, and recovers by itself. A repeated row is stored once.
-  - `aclose` writes everything queued; only when the store still fails after `close_s` is the rest dropped.
+  - Rows leave the queue only into a transaction that commits, or into the spool on disk, from which they
+    are taken up when the store answers again or at the next start. Where both fail they wait in the queue.
+    `degraded` says why; it recovers by itself. A repeated row is stored once.
+  - `aclose` writes everything queued; what store and spool still refuse after `close_s` is dropped.
+  - A process that is killed loses what came in its last `flush_s`, whether the store answered or not.
 
 A file that was moved away or replaced under the gateway is noticed before the next write; what was
 committed to the old file is where the file is now.
@@ -32,6 +34,7 @@ from gateway.ledger.opening import Database, open_database
 from gateway.ledger.overview import read_overview
 from gateway.ledger.report import entry_row, report_rows, unpriced_models
 from gateway.ledger.schema import entries, to_row
+from gateway.ledger.spool import Spool
 from gateway.overview import Overview, Selection
 from gateway.types import Entry, ReportRow
 
@@ -61,6 +64,8 @@ class LedgerSettings:
     retry_max_s: float = 5.0
     close_s: float = 5.0
     """How long closing goes on trying a store that fails."""
+    spool_bytes: int = 256 << 20
+    """Most that waits on disk for a store that fails, about 1 kB a row."""
 
 
 def log_state(reason: str | None) -> None:
@@ -81,7 +86,12 @@ class SqlLedger:
         on_change: Callable[[str | None], None] = log_state,
     ) -> None:
         self._settings = settings or LedgerSettings()
-        self._store = _Store(open_database(url))
+        database = open_database(url)
+        self._store = _Store(database)
+        self._spool = Spool(database.spool, self._settings.spool_bytes)
+        self._has_spooled = True  # perhaps: what an earlier process left
+        self._retry_at = -math.inf
+        self._pause_s = self._settings.retry_s
         self._queue: deque[Entry] = deque()
         self._is_wanted = threading.Event()
         self._on_change = on_change
@@ -169,19 +179,29 @@ class SqlLedger:
     def _drop(self, n_entries: int) -> None:
         with self._dropped_lock:
             self._dropped += n_entries
+            dropped = self._dropped
+        if dropped & (dropped - 1) == 0:  # loud, and bounded: at 1, 2, 4, 8…
+            _log.error("ledger entries lost so far: %d; %s", dropped, self._degraded or "the queue is full")
 
     # The writer thread
 
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            self._is_wanted.wait()
+            self._is_wanted.wait(self._idle_s())
             self._is_closing.wait(self._settings.flush_s)  # for company
             self._is_wanted.clear()
             is_last = self._is_closing.is_set()  # asked before looking: nothing is queued once it is set
             while batch := self._take():
                 self._write(self._to_rows(batch))
+            while self._take_up() and (is_last and time.monotonic() < self._give_up_at):
+                pass  # what is not reached now is taken up at the next start
+        self._spool.close()
         self._store.close()
+
+    def _idle_s(self) -> float | None:
+        """How long to wait for entries: rows on disk wait for the store."""
+        return max(0.0, self._retry_at - time.monotonic()) if self._has_spooled else None
 
     def _take(self) -> list[Entry]:
         """The next batch; empty when nothing waits."""
@@ -202,23 +222,56 @@ class SqlLedger:
         return rows
 
     def _write(self, rows: list[dict[str, object]]) -> None:
-        """Until the rows are stored, or closing gave up."""
-        pause_s = self._settings.retry_s
+        """Until the rows are stored or on disk, or closing gave up."""
         while rows and not self._is_given_up.is_set():
-            reason = self._store.try_insert(rows)
-            self._set_degraded(reason)
-            if reason is None:
+            if self._try_store(rows):
                 return
-            self._pause(pause_s)
-            pause_s = min(2 * pause_s, self._settings.retry_max_s)
+            if self._spool.add(rows):
+                self._has_spooled = True
+                return
+            self._pause(self._retry_at - time.monotonic())
         if rows:
             self._drop(len(rows))
             _log.error("ledger closed with %d entries lost: %s", len(rows), self._degraded)
 
+    def _try_store(self, rows: list[dict[str, object]]) -> bool:
+        """One attempt; none before it is time for the next."""
+        if time.monotonic() < self._retry_at:
+            return False
+        reason = self._store.try_insert(rows)
+        self._set_degraded(reason)
+        if reason is None:
+            self._pause_s = self._settings.retry_s
+            return True
+        self._retry_at = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, self._settings.retry_max_s)
+        return False
+
+    def _take_up(self) -> bool:
+        """Store one file of the spool; False when there is none or the store does not take it."""
+        if not self._has_spooled or time.monotonic() < self._retry_at:
+            return False
+        segment = self._spool.claim()
+        self._has_spooled = segment is not None
+        if segment is None:
+            return False
+        try:
+            if not all(map(self._try_store, segment.batches(self._settings.batch_rows))):
+                return False
+            segment.remove()
+        except OSError as error:  # it cannot be read: it stays for somebody who can see to it
+            _log.error("ledger spool %s: %s; it is left for the next start", segment.path, error.strerror)
+            self._has_spooled = False
+            return False
+        finally:
+            segment.release()
+        return True
+
     def _pause(self, pause_s: float) -> None:
         """Wait before the next attempt; closing ends the wait, and after `close_s` the attempts."""
-        if not self._is_closing.wait(pause_s):
+        if not self._is_closing.wait(max(0.0, pause_s)):
             return
+        self._retry_at = -math.inf
         left_s = self._give_up_at - time.monotonic()
         if left_s <= 0:
             self._is_given_up.set()

@@ -15,9 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pytest
 
 from gateway.errors import ConfigError
+from gateway.ledger.schema import to_row
 from gateway.ledger.store import LedgerSettings, SqlLedger, log_state
 from gateway.tap import UsageTap
 from gateway.types import Entry, Ledger, ReportRow
@@ -317,7 +319,72 @@ async def test_another_schema_put_in_its_place_is_not_written_to(tmp_path: Path)
     assert reason is not None
     assert "another program" in reason
     await watched.ledger.aclose()
-    assert (path.read_bytes(), watched.ledger.dropped) == (before, 1)
+    assert (path.read_bytes(), watched.ledger.dropped) == (before, 0)
+    path.unlink()  # its place is ours again: what waited on disk is stored
+    ledger = SqlLedger(f"sqlite:///{path}", QUICK)
+    ledger.start()
+    await ledger.aclose()
+    assert stored(path) == ["id-1"]
+
+
+KILLED = """
+import os, signal, sqlite3, sys, time
+from pathlib import Path
+from gateway.ledger.store import SqlLedger
+from gateway.types import Entry
+
+path = sys.argv[1]
+ledger = SqlLedger("sqlite:///" + path)
+ledger.start()
+other = sqlite3.connect(path, isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+for n in range(1000):
+    ledger.record(Entry(id=str(n), created_at=float(n), path="/v1/x", status=200))
+spool = Path(path + ".spool")
+while sum(file.read_bytes().count(b"\\n") for file in spool.glob("*")) < 1000:
+    time.sleep(0.01)
+for n in range(1000, 1005):  # less than a flush interval before it is killed
+    ledger.record(Entry(id=str(n), created_at=float(n), path="/v1/x", status=200))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_killed_while_the_store_is_down_only_the_latest_rows_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "pith.db"
+    program = [sys.executable, "-c", KILLED, str(path)]
+    killed = await asyncio.to_thread(subprocess.run, program, timeout=TIMEOUT_S)
+    assert killed.returncode == -signal.SIGKILL
+    assert stored(path) == []
+    ledger = SqlLedger(f"sqlite:///{path}", QUICK)
+    ledger.start()
+    rows = await first_report(ledger)  # taken up without a new entry
+    assert rows[0].requests > 0
+    await ledger.aclose()
+    assert stored(path) == [str(n) for n in range(1000)]
+    assert list((tmp_path / "pith.db.spool").iterdir()) == []
+
+
+async def test_what_neither_spool_nor_queue_holds_is_counted_loudly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "pith.db"
+    row = len(orjson.dumps(to_row(entry(100)), option=orjson.OPT_NON_STR_KEYS))
+    settings = LedgerSettings(
+        queue_rows=20, batch_rows=10, flush_s=0.001, retry_s=0.01, retry_max_s=0.02, spool_bytes=55 * row
+    )
+    watched = Watched(path, settings)
+    watched.ledger.start()
+    moved = path.rename(tmp_path / "moved.db")
+    path.mkdir()
+    n_recorded = 0
+    while watched.ledger.dropped < 5:
+        watched.ledger.record(entry(n_recorded))
+        n_recorded += 1
+    path.rmdir()
+    moved.rename(path)
+    await watched.ledger.aclose()
+    assert len(stored(path)) == n_recorded - watched.ledger.dropped
+    assert "ledger entries lost so far: 4" in caplog.text
 
 
 @pytest.mark.parametrize(
