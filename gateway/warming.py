@@ -1,7 +1,7 @@
 """One text compressed before the first request comes, for what is loaded at first use.
 
-Of the scorers that ship those are tables; with the lexicon they take 0.25 s, which the first request would wait
-for, and 45 MiB for a moment, which the process would keep.
+Of the scorers that ship those are tables; with the lexicon they take 0.25 s, which the first request would
+wait for, and 45 MiB for a moment, which the process would keep.
 """
 
 from __future__ import annotations
