@@ -145,7 +145,7 @@ def _drawn(
 
 def loss_of(net: Net, heads: Heads, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
     """The sum of the three tasks' losses over one batch."""
-    is_out = (torch.rand(weights.shape) < MASKED) & (weights > 0)
+    is_out = (torch.rand(weights.shape, device=weights.device) < MASKED) & (weights > 0)
     words, known = net.vectors(_without(batch, is_out))
     words = torch.where(is_out[..., None], net.pieces.weight[MASK], words)
     encoded = net.encode(words, known, batch.is_word, int(torch.randint(0, 128, ())))
@@ -184,8 +184,8 @@ def _without(batch: Batch, is_out: Tensor) -> Batch:
 
 def _some_piece(batch: Batch) -> Tensor:
     """Where one piece of each type stands, drawn."""
-    sizes = torch.diff(batch.offsets, append=torch.tensor([len(batch.pieces)]))
-    drawn = (torch.rand(len(sizes)) * sizes).long()
+    sizes = torch.diff(batch.offsets, append=batch.offsets.new_tensor([len(batch.pieces)]))
+    drawn = (torch.rand(len(sizes), device=sizes.device) * sizes).long()
     return batch.offsets + drawn
 
 

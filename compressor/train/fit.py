@@ -100,19 +100,20 @@ def _fit(
 ) -> None:
     """In each process; the first writes checkpoints and tells."""
     net, tokenizer = started
+    net.to(plan.device)  # before the optimizer, whose state lies beside the weights
     steps = [_steps(lesson.rows(epoch), plan, epoch, peers) for epoch in range(plan.epochs)]
     seed_all(plan.seed)
-    heads = Heads(net.shape.width) if plan.texts else None
+    heads = Heads(net.shape.width).to(plan.device) if plan.texts else None
     stepper = Stepper(groups(net, plan.rates, heads), sum(map(len, steps)), peers)
-    done = _restore(plan.out, net, stepper)
-    net.to(plan.device)
+    done = _restore(plan.out, net, heads, stepper)
     for epoch in range(done, plan.epochs):
         seed_all(plan.seed + 1000 * epoch + peers.rank)
         say = _Progress(tell if peers.is_first else _silent, epoch + 1, len(steps[epoch]))
         for group in steps[epoch]:
             say.step(_learn(net, heads, stepper, group, plan))
         if peers.is_first:
-            _save(plan.out, net, tokenizer, stepper, epoch + 1)
+            write_checkpoint(plan.out, net, tokenizer)
+            _save_state(plan.out, heads, stepper, epoch + 1)
             tell(f"pass {epoch + 1}: {report(net, tokenizer, held_out)}")
 
 
@@ -132,14 +133,12 @@ def _besides(plan: Plan, tokenizer: Tokenizer) -> list[list[Row]]:
 
 def _learn(net: Net, heads: Heads | None, stepper: Stepper, group: Sequence[Row], plan: Plan) -> float:
     batch, labels, weights = collate(group)
+    labels, weights = labels.to(plan.device), weights.to(plan.device)
     if heads is not None and group[0].kind != "grades":
-        with torch.autocast(plan.device, torch.bfloat16):
-            beside = adaptation_loss(net, heads, batch, labels, weights)
-        stepper.step(BESIDES * beside)
-        return float(BESIDES * beside.detach())
-    loss = loss_of(
-        net, with_holes(batch, plan).to(plan.device), labels.to(plan.device), weights.to(plan.device)
-    )
+        with torch.autocast(labels.device.type, torch.bfloat16):
+            loss = BESIDES * adaptation_loss(net, heads, batch.to(plan.device), labels, weights)
+    else:
+        loss = loss_of(net, with_holes(batch, plan).to(plan.device), labels, weights)
     stepper.step(loss)
     return float(loss.detach())
 
@@ -183,17 +182,19 @@ def _silent(_: str) -> None:
     """What the other processes tell."""
 
 
-def _save(folder: Path, net: Net, tokenizer: Tokenizer, stepper: Stepper, epoch: int) -> None:
-    write_checkpoint(folder, net, tokenizer)
-    torch.save({"epoch": epoch, **stepper.state()}, folder / "state.part")
+def _save_state(folder: Path, heads: Heads | None, stepper: Stepper, epoch: int) -> None:
+    of_heads = heads.state_dict() if heads else {}
+    torch.save({"epoch": epoch, "heads": of_heads, **stepper.state()}, folder / "state.part")
     (folder / "state.part").replace(folder / "state.pt")
 
 
-def _restore(folder: Path, net: Net, stepper: Stepper) -> int:
+def _restore(folder: Path, net: Net, heads: Heads | None, stepper: Stepper) -> int:
     """Passes done; their weights are put in place."""
     if not (folder / "state.pt").exists():
         return 0
     state = torch.load(folder / "state.pt", weights_only=True)
     net.load_state_dict(read_checkpoint(folder)[0].state_dict())
+    if heads:
+        heads.load_state_dict(state["heads"])
     stepper.restore(state)
     return int(state["epoch"])

@@ -21,6 +21,7 @@ from compressor.train.grade_rows import kept_shares, rows_alone, rows_together
 from compressor.train.schedule import Rates
 from compressor.words import Flag, split
 from tests.compressor.tiny_embedded import tiny_net, tiny_tokenizer
+from tests.compressor.train.test_adapt import data as data
 
 KEPT, DROPPED = ("patient", "not", "take"), ("the", "must")
 
@@ -133,3 +134,14 @@ def test_chunks_of_a_document_are_seen_among_each_other(tmp_path: Path) -> None:
         assert np.array_equal(a.labels, b.labels)
         assert np.array_equal(a.weights, b.weights)
         assert len(b.inputs) > len(a.inputs)
+
+
+def test_other_texts_are_learnt_from_besides(start: Path, data: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    fit(plan_of(start, tmp_path / "out", epochs=1, texts=data, texts_share=0.002), 1, told.append)
+    without: list[str] = []
+    fit(plan_of(start, tmp_path / "without", epochs=1), 1, without.append)
+    assert told[-1].startswith("pass 1: en ")
+    mixed, _ = read_checkpoint(tmp_path / "out")
+    alone, _ = read_checkpoint(tmp_path / "without")
+    assert not torch.equal(mixed.pieces.weight, alone.pieces.weight)
