@@ -1,0 +1,26 @@
+"""Every probe on Pith: with compression off and on, in three dialects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.dialects import DIALECTS
+from tests.conformance.probes import PROBES, Hop
+from tests.e2e.scripted_upstream import ScriptedUpstream
+from tests.e2e.whole_gateway import gateway
+
+
+@pytest.fixture(params=["off", "on"])
+async def hop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Hop]:
+    async with ScriptedUpstream() as upstream:
+        with gateway(tmp_path, upstream.url, mode=request.param) as port:
+            yield Hop(port, upstream, compresses=request.param == "on")
+
+
+@pytest.mark.parametrize("name", PROBES)
+async def test_probe(name: str, hop: Hop) -> None:
+    for dialect in DIALECTS.values():
+        await PROBES[name](hop, dialect)
