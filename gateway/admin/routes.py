@@ -19,6 +19,7 @@ from gateway.admin.guard import Guard
 from gateway.api import readiness
 from gateway.client import read_body
 from gateway.dashboard import pages
+from gateway.dashboard.explaining import Explainer
 from gateway.errors import ConfigError
 from gateway.handlers import exception_handlers
 from gateway.ledger.report import GROUPS
@@ -66,6 +67,7 @@ def create_app(console: Console, guard: Guard) -> ASGIApp:
     inner = Starlette(routes=routes(), exception_handlers=exception_handlers("the admin listener"))
     inner.router.redirect_slashes = False
     inner.state.console = console
+    inner.state.explainer = Explainer(console.services)
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"

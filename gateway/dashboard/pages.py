@@ -1,30 +1,40 @@
-"""The routes of the pages. They show what is on record and change nothing; an error is a page as well."""
+"""The routes of the pages. They show what is on record, or would be done, and change nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from functools import cache
 from importlib.resources import files
 from typing import Final
 from urllib.parse import quote
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.admin.console import Console
+from gateway.client import ClientWatch, read_body
 from gateway.dashboard.one_request import one_request
+from gateway.dashboard.trial import MAX_CHARACTERS, read_trial
 from gateway.dashboard.view import NAMES, PERIODS, read_address, view
 from gateway.errors import ConfigError
 from gateway.refusal import Refusal
+from policies.schema import Policy
 from policies.validate import shown
 
 ASSETS: Final = {
-    "pith.css": "text/css",
-    "icon.svg": "image/svg+xml",
+    "pith.css": ("gateway.dashboard", "static/pith.css", "text/css"),
+    "playground.js": ("gateway.dashboard", "static/playground.js", "text/javascript"),
+    "icon.svg": ("gateway.dashboard", "static/icon.svg", "image/svg+xml"),
+    "sample.txt": ("gateway.demo", "meeting.txt", "text/plain"),
 }
-"""What the pages load, all of it from here."""
+"""What the pages load, all of it from here: name, to package, file and content type."""
+
+MAX_BODY_BYTES: Final = 8 * MAX_CHARACTERS
+"""A character takes up to six bytes in JSON, twice that in pairs."""
 
 
 def routes() -> list[Route]:
@@ -33,6 +43,8 @@ def routes() -> list[Route]:
         Route("/", dashboard, methods=["GET"]),
         Route("/requests", look_up, methods=["GET"]),
         Route("/requests/{id}", request_page, methods=["GET"]),
+        Route("/playground", playground, methods=["GET"]),
+        Route("/v1/explain", explain, methods=["POST"]),
         Route("/assets/{name}", asset, methods=["GET"]),
     ]
 
@@ -75,17 +87,53 @@ async def request_page(request: Request) -> Response:
     return await _page("request.html", {"request": one_request(row)})
 
 
+async def playground(request: Request) -> Response:
+    """The page; its script asks `explain`."""
+    services = _console(request).services
+    context = {
+        "policies": [_choice(policy) for policy in services.policies.current.policies],
+        "scorer": services.engine.fingerprint,
+        "max_characters": MAX_CHARACTERS,
+    }
+    return await _page("playground.html", context)
+
+
+async def explain(request: Request) -> Response:
+    """What becomes of every word of a text or a request under a policy; changes nothing, keeps no text."""
+    services, explainer = _console(request).services, request.app.state.explainer
+    raw = await read_body(request.receive, MAX_BODY_BYTES)
+    if not isinstance(raw, bytes):
+        raise Refusal(400, code="invalid_request", message=f"body is longer than {MAX_BODY_BYTES} bytes")
+    try:
+        body = await services.offload(len(raw), json.loads, raw)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, code="invalid_request", message="body is not JSON") from error
+    trial = await services.offload(len(raw), read_trial, body, services.policies.current.policies)
+    async with ClientWatch(request.receive, b""):
+        answer = await explainer.answer(trial)
+        return Response(await services.offload(len(raw), orjson.dumps, answer), media_type="application/json")
+
+
 async def asset(request: Request) -> Response:
     """A file of ours."""
     name = request.path_params["name"]
     if name not in ASSETS:
         raise Refusal(404, code="not_found", message=f"there is no asset {shown(name)}")
-    return Response(_asset(name), media_type=ASSETS[name])
+    package, file, media_type = ASSETS[name]
+    return Response(_read(package, file), media_type=media_type)
 
 
 @cache
-def _asset(name: str) -> bytes:
-    return (files("gateway.dashboard") / "static" / name).read_bytes()
+def _read(package: str, file: str) -> bytes:
+    return (files(package) / file).read_bytes()
+
+
+def _choice(policy: Policy) -> dict[str, str]:
+    """Where the slider stands for a policy; empty: where it usually does."""
+    params = policy.params
+    rate = params.rate if isinstance(params.rate, float | int) else ""
+    threshold = "" if params.threshold is None else params.threshold
+    return {"name": policy.name, "rate": str(rate), "threshold": str(threshold)}
 
 
 def _console(request: Request) -> Console:

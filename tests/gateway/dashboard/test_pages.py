@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.dashboard.pages import ASSETS
+from gateway.dashboard.pages import ASSETS, MAX_BODY_BYTES
 from gateway.types import Entry
 from tests.gateway.dashboard.seeded import HTML, WORST, seeded
 
@@ -77,7 +77,7 @@ def test_a_request_is_found_by_its_id(url: object) -> None:
 @pytest.mark.parametrize("name", ASSETS)
 def test_assets_are_files_of_ours(name: str, url: object) -> None:
     answer = httpx.get(f"{url}/assets/{name}")
-    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, ASSETS[name])
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, ASSETS[name][2])
     assert answer.content
 
 
@@ -100,3 +100,21 @@ def test_a_browser_sends_the_token_as_a_password(tmp_path: Path) -> None:
         assert httpx.get(url).headers["www-authenticate"].startswith("Basic ")
         assert httpx.get(url, auth=("me", "0123456789abcdef")).status_code == 200
         assert httpx.get(url, auth=("me", "0123456789abcdeX")).status_code == 401
+
+
+def test_the_playground_answers_over_http(url: object) -> None:
+    assert 'src="/assets/playground.js"' in page(url, "/playground").text
+    sample = httpx.get(f"{url}/assets/sample.txt").text
+    said = httpx.post(f"{url}/v1/explain", json={"input": sample, "rate": 0.3}).json()
+    assert 0 < said["compressed_tokens"] < said["origin_tokens"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b" " * (MAX_BODY_BYTES + 1)])
+def test_what_the_playground_cannot_read_is_refused(body: bytes, url: object) -> None:
+    answer = httpx.post(f"{url}/v1/explain", content=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+
+
+def test_another_sites_page_does_not_ask(url: object) -> None:
+    headers = {"origin": "http://evil.example"}
+    assert httpx.post(f"{url}/v1/explain", json={"input": "x"}, headers=headers).status_code == 403
