@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.prompt_cache import LARGEST_MINIMUM
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -47,10 +49,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many of the texts are left whole, from the first one on; whether it may look different later."""
+    """How many of the texts are left whole, from the first one on."""
 
     n_whole: int
     is_close: bool
+    """It may look different later: when the prompt has grown, or to a process that has observed less."""
 
 
 def judge(outlook: Outlook, decided: Size, texts: Sequence[Size]) -> Verdict:
@@ -58,7 +61,7 @@ def judge(outlook: Outlook, decided: Size, texts: Sequence[Size]) -> Verdict:
     origin = decided.origin_tokens + sum(text.origin_tokens for text in texts)
     sent = decided.sent_tokens + sum(text.sent_tokens for text in texts)
     removed = sum(text.removed for text in texts)
-    is_close = outlook.smallest_minimum <= origin and sent < outlook.largest_minimum
+    is_close = sent < LARGEST_MINIMUM  # whatever has been observed here: other replicas may not have seen it
     for n_whole, text in enumerate(texts):
         if net_usd(outlook, removed, Size(origin, sent)) >= 0:
             return Verdict(n_whole, is_close)

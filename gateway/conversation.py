@@ -123,10 +123,13 @@ class Pins:
             self.n_unrecorded += 1
         return await self._cache.put_if_absent(key, decision, PIN_TTL_S)
 
-    async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> None:
-        """Record that a text (by its keyed hash) is left whole in this conversation, or `COMPRESSED`."""
+    async def leave_whole(self, tenant: str, conversation: str, text_digest: bytes, reason: str) -> str:
+        """Record that a text (by its keyed hash) is left whole in this conversation, or `COMPRESSED`, unless
+        there is a record; returns what is in force."""
         key = self._key(b"whole", tenant, conversation, text_digest)
-        await self._cache.put_if_absent(key, orjson.dumps({"skip": reason}), PIN_TTL_S)
+        stored = await self._cache.put_if_absent(key, orjson.dumps({"skip": reason}), PIN_TTL_S)
+        in_force = _read_reason(stored)
+        return reason if in_force is None else in_force
 
     async def left_whole(
         self, tenant: str, conversation: str, text_digests: Sequence[bytes]

@@ -13,6 +13,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -145,19 +146,20 @@ class Texts:
         finished: list[Finished],
         new: Sequence[int],
     ) -> None:
-        """Leave whole, and record, what does not pay; what might look different later is recorded, too."""
+        """Leave whole, and record, what does not pay; what might look different later is recorded, too.
+
+        What was recorded first is in force: the same text may stand here twice, or be judged elsewhere now.
+        """
         verdict = gate.judge(finished, new) if new else Verdict(0, is_close=False)
-        for i in new[: verdict.n_whole]:
-            finished[i] = finished[i].left_whole(skip="no_benefit")
+        bound = new if verdict.is_close else new[: verdict.n_whole]
+        reasons = ["no_benefit" if n < verdict.n_whole else COMPRESSED for n in range(len(bound))]
         if gate.is_recorded:
-            bound = new if verdict.is_close else new[: verdict.n_whole]
-            reasons = [finished[i].skip or COMPRESSED for i in bound]
-            await asyncio.gather(
-                *(
-                    self._pins.leave_whole(tenant, conversation, digests[i], why)
-                    for i, why in zip(bound, reasons, strict=True)
-                )
-            )
+            record = partial(self._pins.leave_whole, tenant, conversation)
+            digested = [digests[i] for i in bound]
+            reasons = await asyncio.gather(*map(record, digested, reasons))
+        for i, why in zip(bound, reasons, strict=True):
+            if why:
+                finished[i] = finished[i].left_whole(why)
 
     def _digests(self, tenant: str, texts: Sequence[Text]) -> list[bytes]:
         return [self._secret.keyed(b"text", tenant.encode(), text.literal) for text in texts]

@@ -230,7 +230,7 @@ def pipeline(
 ) -> Pipeline:
     """A gateway's parts. Nothing is opened, so nothing needs to be closed: what is small runs inline."""
     config = config or load_config(None, {}, {})
-    shared = cache or MemoryCache(CACHE_BYTES, lambda: 0.0)
+    shared = MemoryCache(CACHE_BYTES, lambda: 0.0) if cache is None else cache  # an empty one is false
     offload = Offload(threads=1)
     engine = Engine(LengthScorer())
     pins = Pins(shared, SECRET, offload)

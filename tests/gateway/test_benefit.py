@@ -34,7 +34,7 @@ def test_a_prompt_that_stays_in_it_is_compressed() -> None:
 
 
 def test_a_prompt_that_never_was_in_it_is_compressed() -> None:
-    assert verdict(Size(1000, 500)) == Verdict(0, is_close=False)
+    assert verdict(Size(1000, 500)) == Verdict(0, is_close=True), "until it has grown"
 
 
 def test_as_many_as_it_takes_are_left_whole() -> None:
@@ -48,7 +48,7 @@ def test_a_single_question_is_compressed() -> None:
 
 def test_what_has_been_observed_of_the_provider_counts() -> None:
     known = replace(DEEP, largest_minimum=1152)
-    assert verdict(Size(3000, 1800), outlook=known) == Verdict(0, is_close=False)
+    assert verdict(Size(3000, 1800), outlook=known) == Verdict(0, is_close=True), "by this process"
     assert verdict(Size(1500, 900), outlook=known) == Verdict(1, is_close=True)
 
 
@@ -63,7 +63,7 @@ def test_what_costs_nothing_loses_nothing() -> None:
 
 
 def test_no_texts_no_verdict() -> None:
-    assert verdict() == Verdict(0, is_close=False)
+    assert verdict().n_whole == 0
 
 
 sizes = st.builds(
@@ -84,13 +84,16 @@ def test_what_is_chosen_never_has_a_worse_prospect_than_nothing(
         assert net_usd(outlook, sum(one.removed for one in kept), Size(origin, sent)) >= 0
 
 
-@given(st.lists(sizes, min_size=1, max_size=6), sizes)
+minima = st.sampled_from([64, 1024, 2048, 4096])
+
+
+@given(st.lists(sizes, min_size=1, max_size=6), sizes, st.integers(0, 5000), st.tuples(minima, minima))
 @pytest.mark.parametrize("turns", [0.0, 5.0])
-def test_a_verdict_that_is_not_close_stays_when_the_conversation_grows(
-    turns: float, texts: list[Size], decided: Size
+def test_a_verdict_that_is_not_close_stays_as_the_conversation_grows_and_whatever_was_observed(
+    turns: float, texts: list[Size], decided: Size, more: int, observed: tuple[int, int]
 ) -> None:
-    outlook = replace(DEEP, turns=turns)
-    found = judge(outlook, decided, texts)
-    if not found.is_close and decided.sent_tokens >= DEEP.largest_minimum:
-        grown = Size(decided.origin_tokens + 500, decided.sent_tokens + 500)
-        assert judge(outlook, grown, texts).n_whole == found.n_whole == 0
+    here, there = (replace(DEEP, turns=turns, largest_minimum=minimum) for minimum in observed)
+    found = judge(here, decided, texts)
+    if not found.is_close:
+        grown = Size(decided.origin_tokens + more, decided.sent_tokens + more)
+        assert judge(there, grown, texts) == found == Verdict(0, is_close=False)

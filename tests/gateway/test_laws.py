@@ -206,6 +206,37 @@ def test_law_4_also_when_scores_come_late_or_not_at_all(
     run(grows(running, conversation, between))
 
 
+CLAUDE = "claude-sonnet-4-5"
+"""Its provider's minimum is documented nowhere for all models: what is observed of it counts."""
+
+
+@pytest.mark.parametrize("n_sentences", [20, 38, 60])
+def test_law_4_also_when_a_prompt_grows_past_the_providers_minimum(n_sentences: int) -> None:
+    running = pipeline(HALF, PureCompressor())
+    turns = [("user", PROSE * n_sentences), ("assistant", "Fine. " * 100), ("user", "And then?")]
+
+    async def holds() -> None:
+        before = await running.messages(chat(*turns[:1]))
+        assert (await running.messages(chat(*turns)))[:1] == before
+
+    run(holds())
+
+
+def test_law_4_also_on_a_replica_that_has_observed_less_of_the_provider() -> None:
+    one = pipeline(HALF, PureCompressor())
+    other = pipeline(HALF, PureCompressor(), cache=one.cache)
+    one.services.outlooks.observe(("openai", CLAUDE), Usage(9000, 1, cached_tokens=1024))
+    turns = [("user", PROSE * 120), ("assistant", "Fine."), ("user", "And then?")]
+
+    async def holds() -> None:
+        assert (await other.plan(chat(("user", PROSE * 119), model=CLAUDE))).skip == "no_benefit"
+        before = await one.messages(chat(*turns[:1], model=CLAUDE))
+        assert len(before[0]) < len(turns[0][1]), "it is compressed there"
+        assert (await other.messages(chat(*turns, model=CLAUDE)))[:1] == before
+
+    run(holds())
+
+
 TROUBLE = (MemoryError, RecursionError, ValueError, KeyError, AssertionError, OSError, ScoringError)
 
 

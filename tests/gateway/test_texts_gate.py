@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -62,6 +63,20 @@ async def test_what_was_compressed_stays_compressed_although_it_would_be_judged_
     later = Judge(WHOLE)
     assert await skips(texts, LONG, OTHER, gate=later) == [None, "no_benefit"]
     assert later.asked == [[1]], "only what is new"
+
+
+async def test_a_text_that_stands_there_twice_goes_on_alike(texts: Texts) -> None:
+    assert await skips(texts, LONG, LONG, gate=Judge(WHOLE)) == ["no_benefit"] * 2
+
+
+@pytest.mark.parametrize(("first", "second"), [(WHOLE, CLOSE), (CLOSE, WHOLE)])
+async def test_of_two_that_are_judged_at_one_time_the_first_to_be_recorded_decides(
+    texts: Texts, first: Verdict, second: Verdict
+) -> None:
+    one, other = await asyncio.gather(
+        skips(texts, LONG, gate=Judge(first)), skips(texts, LONG, gate=Judge(second))
+    )
+    assert one == other
 
 
 async def test_another_conversation_is_judged_afresh(texts: Texts) -> None:
