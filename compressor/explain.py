@@ -27,7 +27,7 @@ class WordFate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """`text` is without marks and what was left out first; `words` is empty when it stayed before any score."""
+    """`text` is without marks and what was left out first; `words` is empty when no scores were wanted."""
 
     text: str
     result: Compressed

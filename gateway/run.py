@@ -44,7 +44,8 @@ class Records:
 class Run:
     """What is known of a text, what it waits for and what it has come to.
 
-    A text of which something may be left out first is analysed without that, and anew: only its scores are on record.
+    A text of which something may be left out first is analysed without that, and anew: only scores are on
+    record of it.
     """
 
     text: str

@@ -119,7 +119,8 @@ def test_a_post_processor_that_changes_the_text_is_refused() -> None:
 
 
 def test_a_beginning_without_a_character_of_its_own_is_as_unknown_as_what_it_begins() -> None:
-    model = {**UNIGRAM, "vocab": [*UNIGRAM["vocab"], ["▁", -2.0], ["▁a", -2.0]]}
+    vocabulary: Any = UNIGRAM["vocab"]
+    model = {**UNIGRAM, "vocab": [*vocabulary, ["▁", -2.0], ["▁a", -2.0]]}
     pieces = [
         {"type": "WhitespaceSplit"},
         {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},

@@ -77,7 +77,7 @@ def response(name: str = "resp_1") -> dict[str, Any]:
 
 def _response_events(asked: dict[str, Any]) -> Iterator[bytes]:
     begun = {**response(), "status": "in_progress", "usage": None, "output": []}
-    parts = [
+    parts: list[tuple[str, dict[str, Any]]] = [
         ("response.created", {"response": begun}),
         (
             "response.output_text.delta",

@@ -31,7 +31,9 @@ from tests.tracked import ROOT
 SENTENCE = "The committee of the society talked for hours about the bridge and about what it would cost. "
 NUMBERS = count()
 POLICY = {"name": "all", "params": {"rate": 0.5, "min_tokens": 20}}
-NONSENSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pith.scores\r\nContent-Length: 9\r\n\r\nnonsense!"
+NONSENSE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pith.scores\r\nContent-Length: 9\r\n\r\nnonsense!"
+)
 KEY = f"pith-thin-{'0123456789abcdef' * 4}"
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.documents import ROOT
 from tests.e2e.test_dialects import TOOL_POLICY, is_cut
 from tests.e2e.whole_gateway import LONG, POLICY, gateway
+from tests.tracked import ROOT
 
 UPSTREAM = "http://127.0.0.1:9"
 """Where nobody listens: nothing is forwarded."""
@@ -98,7 +98,7 @@ def example() -> ModuleType:
     return module
 
 
-CALLS = {
+CALLS: dict[str, dict[str, Any]] = {
     "completion": {"messages": [{"role": "user", "content": LONG}]},
     "acompletion": {"messages": [{"role": "user", "content": LONG}]},
     "aresponses": {"input": LONG, "instructions": LONG},

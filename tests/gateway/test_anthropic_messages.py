@@ -130,11 +130,11 @@ def test_a_breakpoint_that_moves_on_changes_no_message() -> None:
     """Agents put `cache_control` on the last block, and turn a string into a block to do so."""
     call = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}
     first = [{"role": "user", "content": [block("question", **BREAKPOINT)]}]
-    later = [
+    later: list[dict[str, Any]] = [
         {"role": "user", "content": "question"},
         {"role": "assistant", "content": [block("answer"), {**call, **BREAKPOINT}]},
     ]
-    latest = [
+    latest: list[dict[str, Any]] = [
         {"content": [block("question")], "role": "user"},
         {"role": "assistant", "content": [{**BREAKPOINT, **block("answer")}, call]},
     ]
@@ -205,6 +205,11 @@ def test_what_is_told_in_full_at_the_end_counts() -> None:
     usage = watched(BEGUN + whole, [], SSE).usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens) == (101, 9)
+
+
+def test_what_is_not_told_again_at_the_end_stays() -> None:
+    told = {"input_tokens": 10, "cache_read_input_tokens": None, "output_tokens": 9}
+    assert watched(BEGUN + typed("message_delta", delta={}, usage=told), [], SSE).usage == EXPECTED
 
 
 def test_of_a_broken_stream_the_output_is_estimated() -> None:
