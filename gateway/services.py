@@ -32,7 +32,7 @@ from gateway.conversation import Conversations, Pins
 from gateway.hashing import Secret, load_secret
 from gateway.ledger.database import sqlite_path
 from gateway.ledger.postgres import is_postgres
-from gateway.ledger.store import SqlLedger
+from gateway.ledger.store import LedgerSettings, SqlLedger
 from gateway.metrics import WATCH_ENDS, Metrics
 from gateway.offload import Offload
 from gateway.outlooks import Outlooks
@@ -202,7 +202,7 @@ async def open_services(
         beside = None if is_postgres(config.ledger) else sqlite_path(config.ledger)
         secret = load_secret(os.environ, beside, is_shared=config.cache is not None)
         policies = open_policies(config)
-        ledger = SqlLedger(config.ledger)
+        ledger = SqlLedger(config.ledger, LedgerSettings(retention_days=config.ledger_retention_days))
         ledger.start()
         stack.push_async_callback(ledger.aclose)
         access = await stack.enter_async_context(open_gate(config, secret, ledger))

@@ -217,6 +217,8 @@ class Config(Frozen):
     cache_max_bytes: Annotated[Count, Field(ge=1 << 20)] = 256 << 20
     """Of the in-process cache; the least recently used entries go first."""
     ledger: Annotated[str, BeforeValidator(_read_ledger), Field(repr=False)] = "sqlite:///pith.db"
+    ledger_retention_days: Annotated[Count, Field(ge=1)] | None = None
+    """Rows older than this are deleted, their sums by day kept; silent: rows are kept too."""
     prices: Prices = ()
     """Prices of one's own, in place of the price map's."""
     mode: Mode = "on"

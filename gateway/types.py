@@ -164,6 +164,13 @@ class ReportRow:
     """Requests with usage whose model has no known price: in the tokens, not in the money."""
     shadow_requests: int = 0
     """Requests in mode `shadow`: their tokens say what would have been saved; no money was."""
+    counterfactual_usd: float = 0.0
+    """What the same prompts would have cost uncompressed, where that is known."""
+    compression_usd: float = 0.0
+    negative_requests: int = 0
+    """Requests that cost more than they would have uncompressed."""
+    negative_usd: float = 0.0
+    """What those lost; part of `saved_usd`."""
 
 
 class Ledger(Protocol):
@@ -173,7 +180,7 @@ class Ledger(Protocol):
         """Queue one entry for writing."""
 
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
-        """Sums by `group_by`: one of policy, model, team, key_id, variant, mode, skip, day."""
+        """Sums by `group_by`: one of gateway.ledger.schema.GROUPS."""
 
     async def unpriced(self, *, since: float | None = None) -> list[str]:
         """Models with usage and no known price."""

@@ -94,7 +94,11 @@ def _table(rows: list[ReportRow], group_by: str) -> Table:
         "prompt",
         "cached",
         "output",
+        "uncompressed $",
         "cost $",
+        "device $",
+        "negative",
+        "lost $",
     )
     table.add_column(group_by, footer="total", overflow="fold")
     for heading, footer in zip((*headings, "net saving $"), total, strict=True):
@@ -118,7 +122,9 @@ def _cells(row: ReportRow) -> list[Text]:
         *(Text(f"{count:,}") for count in counts),
         Text("" if percent is None else f"{percent:.1f}"),
         *(Text(f"{count:,}") for count in usage),
-        Text(f"{row.cost_usd:.4f}"),
+        *(Text(f"{usd:.4f}") for usd in (row.counterfactual_usd, row.cost_usd, row.compression_usd)),
+        Text(f"{row.negative_requests:,}"),
+        Text(f"{row.negative_usd:.4f}"),
         Text(f"{row.saved_usd:.4f}", style="red" if row.saved_usd < 0 else "green"),
     ]
 

@@ -1,27 +1,45 @@
-"""Sums over the ledger: which groups there are, the query, and its rows."""
+"""Sums over the ledger: of whole days from the sums that are kept, of a day cut by `since` from its rows.
+
+Rows may be deleted after a while, the sums never. A day whose rows are gone counts whole.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from gateway.ledger.schema import entries
+from gateway.ledger.rollup import is_unpriced, row_sums
+from gateway.ledger.schema import GROUPS, MONEY, SUMS, daily, day_of, entries
 from gateway.types import ReportRow
-
-GROUPS: Final = ("policy", "model", "team", "key_id", "variant", "mode", "skip", "day")
-"""What a report can be grouped by; each is a column."""
 
 NO_GROUP: Final = "(none)"
 """Shown for entries without a value in the grouping column."""
+
+__all__ = ["GROUPS", "NO_GROUP", "entry_row", "report_rows", "unpriced_models"]
 
 _column = entries.columns
 
 
 def report_rows(connection: Connection, group_by: str, since: float | None = None) -> list[ReportRow]:
     """One row a group: days in order, other groups by requests, most first."""
-    rows = [_to_report_row(row) for row in connection.execute(report_query(group_by, since)).mappings()]
+    if group_by not in GROUPS:
+        raise ValueError(f"group_by: {group_by!r} is not one of {', '.join(GROUPS)}")
+    whole, cut = _parts(connection, since)
+    sums = [func.coalesce(func.sum(daily.c[name]), 0).label(name) for name in SUMS]
+    queries: list[Select[Any]] = [_grouped(daily.c[group_by], sums).where(*whole)]
+    if cut:
+        queries.append(_grouped(_column[group_by], row_sums()).where(*cut))
+    totals: dict[str | None, dict[str, float]] = defaultdict(lambda: dict.fromkeys(SUMS, 0))
+    for query in queries:
+        for row in connection.execute(query).mappings():
+            total = totals[row["group"]]
+            for name in SUMS:
+                total[name] += (float if name in MONEY else int)(row[name])
+    rows = [_to_report_row(group, total) for group, total in totals.items()]
     if group_by == "day":
         return sorted(rows, key=lambda row: row.group)
     return sorted(rows, key=lambda row: (-row.requests, row.group))
@@ -29,8 +47,13 @@ def report_rows(connection: Connection, group_by: str, since: float | None = Non
 
 def unpriced_models(connection: Connection, since: float | None = None) -> list[str]:
     """Models with usage and no known price, by name."""
-    query = select(_column.model).where(_is_unpriced(), *_since(since)).distinct()
-    return sorted(NO_GROUP if model is None else model for model in connection.scalars(query))
+    whole, cut = _parts(connection, since)
+    found = set(
+        connection.scalars(select(daily.c.model).where(daily.c.unpriced_requests > 0, *whole).distinct())
+    )
+    if cut:
+        found |= set(connection.scalars(select(_column.model).where(is_unpriced(), *cut).distinct()))
+    return sorted(NO_GROUP if model is None else model for model in found)
 
 
 def entry_row(connection: Connection, request_id: str) -> dict[str, object] | None:
@@ -39,52 +62,23 @@ def entry_row(connection: Connection, request_id: str) -> dict[str, object] | No
     return None if row is None else {**row, "timing_ms": orjson.loads(row["timing_ms"])}
 
 
-def report_query(group_by: str, since: float | None) -> Select[Any]:
-    """The sums, as one statement any SQL database runs."""
-    if group_by not in GROUPS:
-        raise ValueError(f"group_by: {group_by!r} is not one of {', '.join(GROUPS)}")
-    group = _column[group_by]
-    # Of failures and retries nothing was billed: their tokens would show as saved once an attempt.
-    is_counted = (
-        (_column.status < 400) & _column.origin_tokens.is_not(None) & _column.compressed_tokens.is_not(None)
-    )
-    is_shorter = _column.compressed_tokens < _column.origin_tokens
-    return (
-        select(
-            group.label("group"),
-            func.count().label("requests"),
-            _count((_column.mode == "on") & is_shorter).label("compressed_requests"),
-            _sum(case((is_counted, _column.origin_tokens))).label("origin_tokens"),
-            _sum(case((is_counted, _column.compressed_tokens))).label("compressed_tokens"),
-            *(
-                _sum(_column[name]).label(name)
-                for name in ("prompt_tokens", "cached_tokens", "completion_tokens")
-            ),
-            *(_sum(_column[name]).label(name) for name in ("cost_usd", "saved_usd")),
-            _count(_is_unpriced()).label("unpriced_requests"),
-            _count(_column.mode == "shadow").label("shadow_requests"),
-        )
-        .where(*_since(since))
-        .group_by(group)
-    )
+def _parts(
+    connection: Connection, since: float | None
+) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """The days to take whole, and the rows to take besides, if any."""
+    if since is None:
+        return [], []
+    day = day_of(since)
+    oldest = connection.scalar(select(func.min(_column.created_at)))
+    if oldest is None or since <= oldest:
+        return [daily.c.day >= day], []
+    return [daily.c.day > day], [_column.created_at >= since, _column.day == day]
 
 
-def _to_report_row(row: Any) -> ReportRow:
-    money = {name: float(row[name]) for name in ("cost_usd", "saved_usd")}
-    return ReportRow(**{**row, **money, "group": NO_GROUP if row["group"] is None else row["group"]})
+def _grouped(group: ColumnElement[Any], sums: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    return select(group.label("group"), *sums).group_by(group)
 
 
-def _is_unpriced() -> ColumnElement[bool]:
-    return _column.prompt_tokens.is_not(None) & _column.cost_usd.is_(None)
-
-
-def _since(since: float | None) -> list[ColumnElement[bool]]:
-    return [] if since is None else [_column.created_at >= since]
-
-
-def _sum(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(expression), 0)
-
-
-def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+def _to_report_row(group: str | None, total: dict[str, float]) -> ReportRow:
+    sums: dict[str, Any] = {name: (float if name in MONEY else int)(total[name]) for name in SUMS}
+    return ReportRow(group=NO_GROUP if group is None else group, **sums)

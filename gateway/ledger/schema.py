@@ -1,4 +1,4 @@
-"""The ledger's one table: a column for every field of `Entry`, in types every SQL database has.
+"""The ledger's tables: rows with a column for every field of `Entry`, and sums by day.
 
 Whoever changes a column adds a version to migrations/versions, and its name to REVISIONS in versions.py.
 
@@ -9,6 +9,7 @@ request is cut to the length of its column. What is stored is described in docs/
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,8 +19,25 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, S
 
 from gateway.types import Entry, Usage
 
+_ROUTE_SEGMENT: Final = re.compile(r"v\d{1,2}(?:beta|alpha)?\d?|[a-z][a-z_:-]{0,23}")
+_DEEPEST: Final = 8
 _MAX_COUNT: Final = 10**12  # far above any count, and sums of millions of rows stay within 64 bits
 _LAST_SECOND: Final = 253402300799.0  # of the year 9999
+
+GROUPS: Final = (
+    *("day", "route", "policy", "policy_version", "variant"),
+    *("model", "key_id", "team", "mode", "skip"),
+)
+"""What a report can be grouped by; each is a column of both tables. Their order is in every daily key."""
+
+COUNTS: Final = (
+    *("requests", "compressed_requests", "origin_tokens", "compressed_tokens"),
+    *("prompt_tokens", "cached_tokens", "completion_tokens"),
+    *("unpriced_requests", "shadow_requests", "negative_requests"),
+)
+MONEY: Final = ("cost_usd", "counterfactual_usd", "compression_usd", "saved_usd", "negative_usd")
+SUMS: Final = COUNTS + MONEY
+"""The fields of `ReportRow`, and the columns of the daily sums."""
 
 _NUMBERS: Final = (
     "cost_usd",
@@ -48,6 +66,7 @@ entries = Table(
     Column("created_at", Double, nullable=False, index=True),
     Column("day", String(10), nullable=False),
     Column("path", String(512), nullable=False),
+    Column("route", String(200)),
     Column("status", Integer, nullable=False),
     Column("key_id", String(128)),
     Column("team", String(128)),
@@ -87,12 +106,26 @@ entries = Table(
 )
 
 
+daily = Table(
+    "daily",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    *(
+        Column(name, String(entries.c[name].type.length), index=name == "day")  # type: ignore[attr-defined]  # names are strings
+        for name in GROUPS
+    ),
+    *(Column(name, BigInteger, nullable=False) for name in COUNTS),
+    *(Column(name, Double, nullable=False) for name in MONEY),
+)
+
+
 def to_row(entry: Entry) -> dict[str, object]:
     """The row of an entry. Every value fits its column, whatever a client put into names and paths."""
     row: dict[str, object] = {
         "created_at": _number(entry.created_at) or 0.0,
-        "day": _day(entry.created_at),
+        "day": day_of(entry.created_at),
         "path": entry.path.partition("?")[0],  # a query string may carry anything
+        "route": route_of(entry.path),
         "status": entry.status,
         "is_streamed": entry.is_streamed,
         "is_complete": entry.is_complete,
@@ -128,7 +161,16 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _day(created_at: float) -> str:
+def route_of(path: str) -> str:
+    """A path that many requests share: `*` in place of what names one thing, an id for the most part."""
+    segments = path.partition("?")[0].split("/")
+    return "/".join(
+        segment if not segment or _ROUTE_SEGMENT.fullmatch(segment) else "*"
+        for segment in segments[:_DEEPEST]
+    )
+
+
+def day_of(created_at: float) -> str:
     """The UTC day, stored so that grouping by day needs no dialect's date functions."""
     seconds = min(max(_number(created_at) or 0.0, 0.0), _LAST_SECOND)
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()

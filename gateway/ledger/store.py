@@ -25,15 +25,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 
 from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS
 from gateway.ledger.opening import Database, open_database
 from gateway.ledger.overview import read_overview
 from gateway.ledger.report import entry_row, report_rows, unpriced_models
-from gateway.ledger.schema import entries, to_row
+from gateway.ledger.rollup import delete_before, insert_rows
+from gateway.ledger.schema import to_row
 from gateway.ledger.spool import Spool
 from gateway.overview import Overview, Selection
 from gateway.types import Entry, ReportRow
@@ -42,11 +42,7 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
-INSERTS: Final[dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
-"""By dialect: both know ON CONFLICT, each by its own construct."""
+DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,12 @@ class LedgerSettings:
     """How long closing goes on trying a store that fails."""
     spool_bytes: int = 256 << 20
     """Most that waits on disk for a store that fails, about 1 kB a row."""
+    retention_days: int | None = None
+    """Rows older than this are deleted; their sums by day stay."""
+    tidy_s: float = 600.0
+    """How often it is looked whether there are any."""
+    tidy_rows: int = 1_000
+    """Most rows deleted at once: new ones are written in between."""
 
 
 def log_state(reason: str | None) -> None:
@@ -90,7 +92,7 @@ class SqlLedger:
         self._store = _Store(database)
         self._spool = Spool(database.spool, self._settings.spool_bytes)
         self._has_spooled = True  # perhaps: what an earlier process left
-        self._retry_at = -math.inf
+        self._retry_at = self._tidy_at = -math.inf
         self._pause_s = self._settings.retry_s
         self._queue: deque[Entry] = deque()
         self._is_wanted = threading.Event()
@@ -194,14 +196,28 @@ class SqlLedger:
             is_last = self._is_closing.is_set()  # asked before looking: nothing is queued once it is set
             while batch := self._take():
                 self._write(self._to_rows(batch))
+            if not is_last:
+                self._tidy()
             while self._take_up() and (is_last and time.monotonic() < self._give_up_at):
                 pass  # what is not reached now is taken up at the next start
         self._spool.close()
         self._store.close()
 
     def _idle_s(self) -> float | None:
-        """How long to wait for entries: rows on disk wait for the store."""
-        return max(0.0, self._retry_at - time.monotonic()) if self._has_spooled else None
+        """How long to wait for entries: rows on disk wait for the store, and old ones to be deleted."""
+        wanted_at = [self._retry_at] if self._has_spooled else []
+        if self._settings.retention_days is not None:
+            wanted_at.append(max(self._tidy_at, self._retry_at))
+        return max(0.0, min(wanted_at) - time.monotonic()) if wanted_at else None
+
+    def _tidy(self) -> None:
+        """Delete some of the rows that are too old, and come back at once while there are more."""
+        days, now = self._settings.retention_days, time.monotonic()
+        if days is None or now < max(self._tidy_at, self._retry_at):
+            return
+        n_deleted = self._store.delete_before(time.time() - days * DAY_S, self._settings.tidy_rows)
+        if n_deleted < self._settings.tidy_rows:
+            self._tidy_at = now + self._settings.tidy_s
 
     def _take(self) -> list[Entry]:
         """The next batch; empty when nothing waits."""
@@ -304,13 +320,23 @@ class _Store:
         """All rows in one transaction; returns why that failed."""
         try:
             connection = self._open()
-            insert = INSERTS[connection.dialect.name](entries)
-            connection.execute(insert.on_conflict_do_nothing(index_elements=["id"]), rows)
+            insert_rows(connection, rows)
             connection.commit()
         except STORE_ERRORS as error:
             self.close()
             return self.database.explain(error)
         return None
+
+    def delete_before(self, created_at: float, n_rows: int) -> int:
+        """How many rows went, so many at most; none when that failed: the next write says why."""
+        try:
+            connection = self._open()
+            n_deleted = delete_before(connection, created_at, n_rows)
+            connection.commit()
+        except STORE_ERRORS:
+            self.close()
+            return 0
+        return n_deleted
 
     def close(self) -> None:
         """Close the connection; trouble in closing changes nothing about what was committed."""

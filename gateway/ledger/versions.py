@@ -15,10 +15,13 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, ins
 from gateway.errors import ConfigError
 from gateway.ledger.schema import entries, metadata
 
-REVISIONS: Final = ("1", "2")
+REVISIONS: Final = ("1", "2", "3")
 """Of the schema, oldest first: the files of migrations/versions."""
 
 VERSION_TABLE: Final = "ledger_version"
+
+_FROM_THE_FIRST: Final = frozenset({"id", "created_at", "day", "path", "status", "mode", "timing_ms"})
+"""Columns that any version of ours has."""
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
 
@@ -45,7 +48,8 @@ def prepare(connection: Connection, name: str, *, is_ours_alone: bool) -> None:
         versions.create(connection, checkfirst=True)
         connection.execute(versions.insert().values(version_num=found))
         _legacy.drop(connection)
-    if found in REVISIONS[:-1]:
+    columns = {column["name"] for column in inspect(connection).get_columns(entries.name)}
+    if found in REVISIONS[:-1] and columns >= _FROM_THE_FIRST:
         _upgrade(connection)
     _check_columns(connection, name, found)
 

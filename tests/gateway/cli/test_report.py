@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.report import report
 from gateway.ledger.database import open_writer
-from gateway.ledger.schema import entries, to_row
+from gateway.ledger.rollup import insert_rows
+from gateway.ledger.schema import to_row
 from gateway.savings import saved_percent, total_row
 from gateway.types import Entry, ReportRow, Usage
 
@@ -34,6 +35,8 @@ ENTRIES = [
         usage=Usage(500, 20, cached_tokens=100),
         cost_usd=0.5,
         saved_usd=0.25,
+        counterfactual_usd=1.5,
+        compression_usd=0.0625,
         **ON,
     ),
     entry("2", policy="rag", model="gpt-4o", usage=Usage(500, 20), cost_usd=0.5, saved_usd=-1.5, **ON),
@@ -45,7 +48,7 @@ def ledger(tmp_path: Path, *recorded: Entry) -> str:
     path = tmp_path / "pith.db"
     with open_writer(path) as connection:
         if recorded:
-            connection.execute(entries.insert(), [to_row(one) for one in recorded])
+            insert_rows(connection, [to_row(one) for one in recorded])
         connection.commit()
     return f"sqlite:///{path}"
 
@@ -70,7 +73,11 @@ def test_the_table_has_every_figure(tmp_path: Path) -> None:
         "1,000",
         "100",
         "40",
+        "1.5000",
         "1.0000",
+        "0.0625",
+        "1",
+        "-1.5000",
         "-1.2500",
     ]
     (total,) = [line for line in result.stdout.splitlines() if "total" in line]

@@ -15,7 +15,7 @@ from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS
 from gateway.ledger.opening import open_database
 from gateway.ledger.postgres import PostgresDatabase
-from gateway.ledger.report import GROUPS
+from gateway.ledger.report import GROUPS, report_rows
 from gateway.ledger.schema import entries, to_row
 from gateway.ledger.store import LedgerSettings, SqlLedger
 from gateway.ledger.versions import REVISIONS
@@ -111,8 +111,9 @@ def test_an_older_schema_is_brought_up_and_keeps_its_rows(server: PostgresServer
         writer.execute(text("alter table entries drop column added_ms, drop column cached_error"))
         for name in ("cache_write_1h_tokens", "service_tier", "usage_problem", "counterfactual_usd",
                      "counterfactual_cached_tokens", "counterfactual_basis", "compression_usd", "token_error",
-                     "device_ms"):  # fmt: skip
+                     "device_ms", "route"):  # fmt: skip
             writer.execute(text(f"alter table entries drop column {name}"))
+        writer.execute(text("drop table daily"))
         writer.execute(text("update ledger_version set version_num = '1'"))
         writer.commit()
     with pytest.raises(ConfigError, match="version 1"):
@@ -120,6 +121,8 @@ def test_an_older_schema_is_brought_up_and_keeps_its_rows(server: PostgresServer
     database.open_writer().close()
     with database.open_reader() as reader:
         assert reader.scalars(entries.select()).all() == ["id-1"]
+        [summed] = report_rows(reader, "mode")
+    assert (summed.group, summed.requests) == ("off", 1)
     assert server.ask("select version_num from ledger_version") == [(REVISIONS[-1],)]
 
 

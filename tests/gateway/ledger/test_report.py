@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from gateway.ledger.database import open_writer
-from gateway.ledger.report import GROUPS, NO_GROUP, report_query, report_rows, unpriced_models
-from gateway.ledger.schema import entries, metadata, to_row
+from gateway.ledger.report import GROUPS, NO_GROUP, report_rows, unpriced_models
+from gateway.ledger.rollup import insert_rows
+from gateway.ledger.schema import entries, metadata, route_of, to_row
 from gateway.types import Entry, ReportRow, Usage
 
 tokens = st.integers(0, 10**6)
@@ -24,12 +25,13 @@ any_entry = st.builds(
     Entry,
     id=st.uuids().map(str),
     created_at=st.floats(0, 400_000),
-    path=st.just("/v1/x"),
+    path=st.sampled_from(["/v1/x", "/v1/x/abc-123?key=1", "/v1/x/2"]),
     status=st.sampled_from([200, 399, 400, 429, 499]),
     key_id=names,
     team=names,
     model=names,
     policy=names,
+    policy_version=names,
     variant=names,
     mode=st.sampled_from(["on", "shadow", "off"]),
     skip=names,
@@ -38,10 +40,14 @@ any_entry = st.builds(
     usage=st.none() | usages,
     cost_usd=st.none() | st.floats(0, 100),
     saved_usd=st.none() | st.floats(-100, 100),
+    counterfactual_usd=st.none() | st.floats(0, 100),
+    compression_usd=st.none() | st.floats(0, 1),
 )
 
 
 def group_of(entry: Entry, group_by: str) -> str:
+    if group_by == "route":
+        return route_of(entry.path)
     value = (
         f"1970-01-0{1 + int(entry.created_at // 86400)}" if group_by == "day" else getattr(entry, group_by)
     )
@@ -78,6 +84,10 @@ def sums(group: str, members: list[Entry]) -> ReportRow:
         saved_usd=math.fsum(entry.saved_usd or 0.0 for entry in members),
         unpriced_requests=sum(entry.usage is not None and entry.cost_usd is None for entry in members),
         shadow_requests=sum(entry.mode == "shadow" for entry in members),
+        counterfactual_usd=math.fsum(entry.counterfactual_usd or 0.0 for entry in members),
+        compression_usd=math.fsum(entry.compression_usd or 0.0 for entry in members),
+        negative_requests=sum((entry.saved_usd or 0) < 0 for entry in members),
+        negative_usd=math.fsum(min(entry.saved_usd or 0.0, 0.0) for entry in members),
     )
 
 
@@ -96,7 +106,8 @@ def test_sums_agree_with_python(all_entries: list[Entry], group_by: str, since: 
     with create_engine("sqlite://").connect() as connection:
         metadata.create_all(connection)
         if all_entries:
-            connection.execute(entries.insert(), [to_row(entry) for entry in all_entries])
+            for batch in (all_entries[:3], all_entries[2:]):  # one of them twice
+                insert_rows(connection, [to_row(entry) for entry in batch])
         rows = report_rows(connection, group_by, since)
         models = unpriced_models(connection, since)
     expected = reference(all_entries, group_by, since)
@@ -124,7 +135,7 @@ def total(rows: list[ReportRow]) -> ReportRow:
 
 def rows_of(path: Path, all_entries: list[Entry], group_by: str) -> list[str]:
     with open_writer(path) as connection:
-        connection.execute(entries.insert(), [to_row(entry) for entry in all_entries])
+        insert_rows(connection, [to_row(entry) for entry in all_entries])
         return [row.group for row in report_rows(connection, group_by)]
 
 
@@ -142,6 +153,35 @@ def test_other_groups_come_by_requests(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "pith.db", models, "model") == ["c", "a", "b"]
 
 
-def test_an_unknown_group_names_the_choices() -> None:
-    with pytest.raises(ValueError, match="'path' is not one of policy, model, team"):
-        report_query("path", None)
+def test_an_unknown_group_names_the_choices(tmp_path: Path) -> None:
+    unknown = pytest.raises(ValueError, match="'path' is not one of day, route")
+    with open_writer(tmp_path / "pith.db") as connection, unknown:
+        report_rows(connection, "path")
+
+
+def test_sums_outlive_the_rows(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "pith.db") as connection:
+        insert_rows(connection, [to_row(make(n)) for n in range(4)])
+        connection.execute(entries.delete().where(entries.c.created_at < 2 * 86400))
+        assert sum(row.requests for row in report_rows(connection, "model")) == 4
+        assert sum(row.requests for row in report_rows(connection, "model", 86400.0)) == 3
+        whole = report_rows(connection, "day", 86400.0 + 7)  # rows of this day are gone: it counts whole
+        assert [row.group for row in whole] == ["1970-01-02", "1970-01-03", "1970-01-04"]
+        cut = report_rows(connection, "day", 2 * 86400.0 + 7)
+        assert [row.group for row in cut] == ["1970-01-04"]
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/v1/chat/completions?key=1", "/v1/chat/completions"),
+        ("/v1/responses/resp_6af/input_items", "/v1/responses/*/input_items"),
+        ("/v1beta/models/gemini-3-pro:generateContent", "/v1beta/models/*"),
+        ("/openai/deployments/GPT-4/chat/completions", "/openai/deployments/*/chat/completions"),
+        ("/<script>/" + "a" * 30 + "/" * 20, "/*/*/////"),
+        ("*", "*"),
+        ("", ""),
+    ],
+)
+def test_a_route_is_what_many_requests_share(path: str, route: str) -> None:
+    assert route_of(path) == route

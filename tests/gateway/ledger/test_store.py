@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -327,6 +328,21 @@ async def test_another_schema_put_in_its_place_is_not_written_to(tmp_path: Path)
     assert stored(path) == ["id-1"]
 
 
+async def test_old_rows_are_deleted_and_their_sums_kept(tmp_path: Path) -> None:
+    path, now = tmp_path / "pith.db", time.time()
+    settings = LedgerSettings(flush_s=0.001, retention_days=30, tidy_rows=10)
+    ledger = SqlLedger(f"sqlite:///{path}", settings)
+    for n in range(45):  # more than go at once
+        ledger.record(entry(n, created_at=now - 31 * 86400 - n))
+    ledger.record(entry(50, created_at=now - 29 * 86400))
+    ledger.start()
+    async with asyncio.timeout(TIMEOUT_S):
+        while len(await first_report(ledger)) < 1 or stored(path) != ["id-50"]:
+            pass
+    assert sum(row.requests for row in await ledger.report(group_by="day")) == 46
+    await ledger.aclose()
+
+
 KILLED = """
 import os, signal, sqlite3, sys, time
 from pathlib import Path
@@ -411,7 +427,7 @@ async def test_report_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         await ledger.report(group_by="model")
     ledger.start()
-    with pytest.raises(ValueError, match="'colour' is not one of policy, model"):
+    with pytest.raises(ValueError, match="'colour' is not one of day, route"):
         await ledger.report(group_by="colour")
     await ledger.aclose()
 
