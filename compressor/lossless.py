@@ -63,10 +63,10 @@ def repeats(text: str, words: Words) -> list[Span]:
     spans: list[Span] = []
     at = 0
     while (block := _long_block(text, lines, at)) is not None:
-        earlier = first_seen.setdefault(block, at)
+        earlier = first_seen.setdefault(block, at) if block.strip() else at  # nothing is saved by blanks
         end = _same_until(text, lines, earlier, at)
         span = (lines[at][0], lines[end - 1][1])
-        if end > at and span[1] - span[0] >= LONG_BLOCK and block.strip():
+        if end > at and span[1] - span[0] >= LONG_BLOCK:
             spans.append(span)
             at = end
         else:
@@ -112,7 +112,7 @@ def _same_until(text: str, lines: Sequence[Span], earlier: int, at: int) -> int:
     first = at
     while at < len(lines) and earlier < first:
         (start, end), (old_start, old_end) = lines[at], lines[earlier]
-        if text[start:end] != text[old_start:old_end]:
+        if end - start != old_end - old_start or text[start:end] != text[old_start:old_end]:
             break
         at, earlier = at + 1, earlier + 1
     return at

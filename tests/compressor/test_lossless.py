@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +111,29 @@ def test_what_goes_stands_earlier(lines: list[str]) -> None:
 def test_no_line_is_lost(lines: list[str]) -> None:
     text = "".join(lines)
     assert set(re.split("\n", without(text, repeated(text)))) | {""} == set(text.split("\n")) | {""}
+
+
+class Counting(str):
+    """Counts the characters that are cut from it."""
+
+    n_cut = 0
+
+    def __getitem__(self, at: Any) -> str:
+        found = super().__getitem__(at)
+        self.n_cut += len(found)
+        return found
+
+
+LINE = "a" * LONG_BLOCK + "\n"
+BEFORE_OTHERS = LINE + "b" * 100_000 + "\n" + "".join(f"{LINE}{at}\n" for at in range(300))
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("\n" * 10_000, LONG_BLOCK), (" \n" * 5_000, LONG_BLOCK), (BEFORE_OTHERS, 10)],
+    ids=["blank lines", "blanks", "what follows differs"],
+)
+def test_what_repeats_is_found_in_linear_time(text: str, most: int) -> None:
+    counting = Counting(text)
+    repeats(counting, split(text))
+    assert counting.n_cut < most * len(text)
