@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.dialects.answers import AnswerShape, Told, mapping
 
 _PROMPT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_KEPT: Final = ("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation", "service_tier")
+_KEPT: Final = (*_PROMPT, "cache_creation", "service_tier")
 _DELTAS: Final = ("text", "thinking", "partial_json")
 
 
@@ -23,12 +23,13 @@ def usage(answer: Mapping[str, Any], earlier: Told | None) -> Told | None:
     if told is None:
         return earlier
     counts = mapping(told)
-    spelled: dict[str, Any] = {name: counts[name] for name in _KEPT if counts.get(name) is not None}
-    if "input_tokens" in counts:
-        spelled["prompt_tokens"] = _sum(counts)
+    spelled: dict[str, Any] = dict(earlier or {}, is_partial=event == "message_start")
+    spelled |= {name: counts[name] for name in _KEPT if counts.get(name) is not None}
+    if "input_tokens" in spelled:
+        spelled["prompt_tokens"] = _sum(spelled)
     if "output_tokens" in counts:
         spelled["completion_tokens"] = counts["output_tokens"]
-    return {**(earlier or {}), **spelled, "is_partial": event == "message_start"}
+    return spelled
 
 
 def characters(event: Mapping[str, Any]) -> int:

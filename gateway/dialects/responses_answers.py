@@ -7,18 +7,17 @@ from typing import Any, Final
 
 from gateway.dialects.answers import AnswerShape, Told, mapping
 
-_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_DELTAS: Final = frozenset(
-    {
-        "response.output_text.delta",
-        "response.refusal.delta",
-        "response.reasoning_text.delta",
-        "response.reasoning_summary_text.delta",
-        "response.function_call_arguments.delta",
-        "response.custom_tool_call_input.delta",
-        "response.mcp_call_arguments.delta",
-        "response.code_interpreter_call_code.delta",
-    }
+# Tuples, not sets: a type may be anything, and what cannot be hashed is in no set but raises.
+_ENDS: Final = ("response.completed", "response.incomplete", "response.failed")
+_DELTAS: Final = (
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.reasoning_text.delta",
+    "response.reasoning_summary_text.delta",
+    "response.function_call_arguments.delta",
+    "response.custom_tool_call_input.delta",
+    "response.mcp_call_arguments.delta",
+    "response.code_interpreter_call_code.delta",
 )
 
 

@@ -207,8 +207,9 @@ def test_what_is_told_in_full_at_the_end_counts() -> None:
     assert (usage.prompt_tokens, usage.completion_tokens) == (101, 9)
 
 
-def test_what_is_not_told_again_at_the_end_stays() -> None:
-    told = {"input_tokens": 10, "cache_read_input_tokens": None, "output_tokens": 9}
+@pytest.mark.parametrize("again", [{"input_tokens": 10}, {"input_tokens": None}, USAGE])
+def test_what_is_not_told_again_at_the_end_stays(again: dict[str, object]) -> None:
+    told = {**again, "cache_read_input_tokens": None, "output_tokens": 9}
     assert watched(BEGUN + typed("message_delta", delta={}, usage=told), [], SSE).usage == EXPECTED
 
 

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
+from gateway.dialects.anthropic_answers import ANTHROPIC_ANSWERS, COUNT_ANSWERS
+from gateway.dialects.responses_answers import RESPONSES_ANSWERS
 from gateway.passthrough import Tap
 from gateway.tap import BODY_LIMIT, UsageTap
 from gateway.types import RawHeaders, Usage
@@ -49,6 +52,35 @@ def test_watching_is_the_identity(stream: bytes, cuts: list[int]) -> None:
         for chunk in split(stream, cuts):
             assert tap.feed(chunk) is chunk
         assert tap.end() == b""
+
+
+SHAPES = [CHAT_ANSWERS, RESPONSES_ANSWERS, ANTHROPIC_ANSWERS, COUNT_ANSWERS]
+NAMES = ("type", "response", "message", "object", "id", "delta", "usage", "choices", "service_tier", "text")
+EVENTS = ("message_start", "message_delta", "content_block_delta", "response.completed", "response")
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(EVENTS),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("headers", [SSE, JSON])
+@given(st.lists(st.dictionaries(st.sampled_from(NAMES), values, max_size=5), max_size=3))
+def test_whatever_an_answer_says_watching_it_never_fails(
+    shape: AnswerShape, headers: RawHeaders, said: list[dict[str, object]]
+) -> None:
+    tap = UsageTap(shape)
+    tap.head(200, headers)
+    for answer in said:
+        chunk = event(orjson.dumps(answer)) if headers is SSE else orjson.dumps(answer)
+        assert tap.feed(chunk) is chunk
+    assert tap.end() == b""
 
 
 def test_a_stream_is_done_when_it_says_so_and_ends_there() -> None:
