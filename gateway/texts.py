@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import orjson
@@ -33,6 +33,8 @@ from gateway.types import Cache
 logger = logging.getLogger(__name__)
 
 MEMO_TTL_S = 24 * 3600.0
+NO_BENEFIT: Final = "no_benefit"
+"""The skip reason of a text that is left whole because compressing it would not pay."""
 _HEAD = struct.Struct("<III")
 _SKIPS = ("", "short", "structured", "no_gain", "verify_failed", "compat_failed")
 """Outcomes that depend on the text and the parameters alone, by their code in the memo."""
@@ -152,7 +154,7 @@ class Texts:
         """
         verdict = gate.judge(finished, new) if new else Verdict(0, is_close=False)
         bound = new if verdict.is_close else new[: verdict.n_whole]
-        reasons = ["no_benefit" if n < verdict.n_whole else COMPRESSED for n in range(len(bound))]
+        reasons = [NO_BENEFIT if n < verdict.n_whole else COMPRESSED for n in range(len(bound))]
         if gate.is_recorded:
             record = partial(self._pins.leave_whole, tenant, conversation)
             digested = [digests[i] for i in bound]

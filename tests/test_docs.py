@@ -32,6 +32,7 @@ from gateway.metrics import TABLE
 from gateway.plan import Plan
 from gateway.services import POLL_S
 from gateway.settings import DrainConfig
+from gateway.texts import NO_BENEFIT
 from gateway.types import Entry
 from gateway.upstreams.exchange import Timeouts
 from policies.decide import Decision, DecisionSkip
@@ -94,7 +95,7 @@ def skip_codes() -> set[str]:
         if isinstance(node, ast.keyword) and node.arg == "skip"
         for code in strings(node.value)
     }
-    return said.union(*map(get_args, (SkipReason, DialectSkip, DecisionSkip)))
+    return said.union({NO_BENEFIT}, *map(get_args, (SkipReason, DialectSkip, DecisionSkip)))
 
 
 def error_codes() -> set[str]:

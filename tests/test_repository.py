@@ -33,6 +33,7 @@ BROAD_EXCEPT = {
     "gateway/texts.py": "the same, close to the compressor: texts sent before keep their bytes (law 4)",
     "gateway/downstream/exchange.py": "the outermost edge, in uvicorn's stead: a fault ends its own request",
     "compressor/worker.py": "the device thread: it must outlive any batch, and every waiter is answered",
+    "compressor/child.py": "as worker.py, in a process of its own; loading is told by type",
     "compressor/scorers/tokenizer.py": "the tokenizers library raises no narrower one; translated",
     "compressor/scorers/embedded_folder.py": "as tokenizer.py",
     "compressor/scorers/embedded_session.py": "onnxruntime's errors have no root of their own; translated",
@@ -132,15 +133,18 @@ def sleeps(source: str) -> list[int]:
 
 
 POLLING = {
+    "tests/compressor/test_isolated.py",
     "tests/conformance/sdk_suite.py",
     "tests/e2e/scripted_upstream.py",
     "tests/e2e/whole_cells.py",
+    "tests/gateway/remote/test_engine.py",
     "tests/redis_server.py",
 }
 """May pause between two looks at what nothing announces: that a full socket is full, that a server is up."""
 
 
 PACED = {
+    "tests/compressor/child_scorers.py",
     "tests/conformance/clients/upstream.py",
     "tests/e2e/clients/cost.py",
     "tests/e2e/fault_proxy.py",
