@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from tests.e2e.whole_gateway import LONG
 
@@ -20,6 +21,8 @@ class Spoken:
     """A stream, whole."""
     late_error: bytes
     """What an upstream sends that fails amid a stream."""
+    asking: bytes = b""
+    """What a hop that compresses may add to a streamed request, to be told its usage."""
 
     def body(self, literal: bytes = b"", *, streamed: bool = False) -> bytes:
         """A request; its text is LONG unless said otherwise."""
@@ -43,18 +46,25 @@ def _chunk(fields: str) -> bytes:
     return f'data: {{"object":"chat.completion.chunk","choices":[{fields}]}}\n\n'.encode()
 
 
+_CHAT: Final = Spoken(
+    b"/v1/chat/completions",
+    b'{"model":"gpt-4o-mini",%b"stream_options":{"include_usage":true},'
+    b'"messages":[{"role":"user","content":' % _ODD,
+    b"} ]\n}",
+    (
+        _chunk('{"index":0,"delta":{"content":"café 完"}}'),
+        _chunk('{"index":0,"delta":{},"finish_reason":"stop"}'),
+        b"data: [DONE]\n\n",
+    ),
+    b'data: {"error":{"message":"overloaded","type":"server_error","param":null,"code":"late"}}\n\n',
+)
+
 DIALECTS: Mapping[str, Spoken] = {
-    "chat": Spoken(
-        b"/v1/chat/completions",
-        b'{"model":"gpt-4o-mini",%b"stream_options":{"include_usage":true},'
-        b'"messages":[{"role":"user","content":' % _ODD,
-        b"} ]\n}",
-        (
-            _chunk('{"index":0,"delta":{"content":"café 完"}}'),
-            _chunk('{"index":0,"delta":{},"finish_reason":"stop"}'),
-            b"data: [DONE]\n\n",
-        ),
-        b'data: {"error":{"message":"overloaded","type":"server_error","param":null,"code":"late"}}\n\n',
+    "chat": _CHAT,
+    "chat that did not ask for usage": replace(
+        _CHAT,
+        before=_CHAT.before.replace(b'"stream_options":{"include_usage":true},', b""),
+        asking=b',"stream_options":{"include_usage":true}',
     ),
     "responses": Spoken(
         b"/v1/responses",

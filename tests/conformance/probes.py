@@ -97,11 +97,14 @@ async def only_the_text_differs(hop: Hop, spoken: Spoken) -> None:
             body = spoken.body(streamed=is_streamed)
             before, literal, after = body.partition(json.dumps(LONG).encode())
             head, received = await hop.arrives(client, asked(spoken, body))
-            assert received.startswith(before)
-            assert received.endswith(after)
-            text = received[len(before) : len(received) - len(after)]
-            assert is_cut(json.loads(text)) if hop.compresses else text == literal
             assert head.values(b"content-length") == [b"%d" % len(received)]
+            asking = spoken.asking if hop.compresses and is_streamed else b""
+            rest = received.replace(asking, b"")
+            assert len(received) == len(rest) + len(asking)
+            assert rest.startswith(before)
+            assert rest.endswith(after)
+            text = rest[len(before) : len(rest) - len(after)]
+            assert is_cut(json.loads(text)) if hop.compresses else text == literal
 
 
 _DEEP = b"[" * 50_000 + b"]" * 50_000
@@ -125,7 +128,7 @@ HOSTILE: Mapping[str, bytes] = {
 
 @probe
 async def hostile_json_goes_on_as_it_came(hop: Hop, spoken: Spoken) -> None:
-    """Not read alike by everybody: not touched."""
+    """What not everybody reads alike is not touched: depth, NaN, duplicates, surrogates, endless integers."""
     long = {b"long": json.dumps(LONG).encode(), b"words": LONG.encode()}
     async with connected(hop.port) as client:
         for name, literal in HOSTILE.items():
@@ -136,6 +139,7 @@ async def hostile_json_goes_on_as_it_came(hop: Hop, spoken: Spoken) -> None:
 
 @probe
 async def an_encoded_request_goes_on_unread(hop: Hop, spoken: Spoken) -> None:
+    """With the field that says so."""
     async with connected(hop.port) as client:
         body = gzip.compress(spoken.body(), mtime=0)
         for coding in (b"gzip", b"zstd"):
@@ -199,6 +203,7 @@ async def what_is_no_request_is_refused(hop: Hop, spoken: Spoken) -> None:
 
 @probe
 async def fields_of_an_answer_return_in_order(hop: Hop, spoken: Spoken) -> None:
+    """Duplicates and spelling too; ours stand beside them."""
     kept: Fields = [
         (b"x-request-id", b"req_1"),
         (b"set-cookie", b"a=1"),
@@ -231,6 +236,7 @@ async def errors_pass_with_their_coding(hop: Hop, spoken: Spoken) -> None:
 
 @probe
 async def an_encoded_answer_stays_encoded(hop: Hop, spoken: Spoken) -> None:
+    """A stream, gzipped; its pieces end anywhere."""
     body = gzip.compress(spoken.stream, mtime=0)
     raw = (
         STREAM.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
@@ -244,6 +250,7 @@ async def an_encoded_answer_stays_encoded(hop: Hop, spoken: Spoken) -> None:
 
 @probe
 async def interim_answers_are_read_over(hop: Hop, spoken: Spoken) -> None:
+    """100 and 103, before the answer."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     async with connected(hop.port) as client:
         head, body = await hop.exchange(client, asked(spoken, spoken.body()), interim + OK)
@@ -269,6 +276,7 @@ async def answers_without_body_have_none(hop: Hop, spoken: Spoken) -> None:
 
 @probe
 async def ranges_pass(hop: Hop, spoken: Spoken) -> None:
+    """What is asked for, and 206."""
     raw = b"GET /v1/files/1/content HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\n\r\n"
     part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-4/9\r\nContent-Length: 3\r\n\r\ncde"
     async with connected(hop.port) as client:
@@ -323,6 +331,7 @@ def odd_streams(spoken: Spoken) -> Mapping[str, bytes]:
 
 @probe
 async def odd_streams_pass_as_they_are(hop: Hop, spoken: Spoken) -> None:
+    """Comments, pings, no end, two ends, late errors, line ends of every kind, no events at all."""
     async with connected(hop.port) as client:
         for name, body in odd_streams(spoken).items():
             parts = [body[i : i + 4093] for i in range(0, len(body), 4093)]

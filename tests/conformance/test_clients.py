@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from tests.conformance.clients.__main__ import at_the_upstream
 from tests.conformance.clients.asked import CALL_ID, Fault, Reply, is_compressed, reply_to
 from tests.conformance.clients.facts import (
     ANSWER,
@@ -20,9 +24,9 @@ from tests.conformance.clients.facts import (
     TOOL_NAME,
     read_facts,
 )
-from tests.conformance.clients.harness import SCENARIOS
+from tests.conformance.clients.harness import SCENARIOS, Wrong
 from tests.conformance.clients.programs import PROGRAMS
-from tests.conformance.clients.upstream import SIZES, ragged
+from tests.conformance.clients.upstream import SIZES, Upstream, ragged
 from tests.tracked import text_of
 
 PAGE = text_of("docs/clients.md")
@@ -104,3 +108,70 @@ def test_pieces_of_a_stream_end_anywhere() -> None:
     pieces = list(ragged(events))
     assert b"".join(pieces) == b"".join(events)
     assert tuple(map(len, pieces[: len(SIZES)])) == SIZES
+
+
+@dataclass
+class Told:
+    """A client that is told what it gets."""
+
+    answer: str = ANSWER
+    shape: Any = None
+    breaks: bool = True
+    comes: bool = False
+    statuses_lost: bool = False
+    errors: tuple[type[Exception], ...] = (ConnectionError,)
+
+    def ask(self, key: str, timeout_s: float) -> str:
+        told = re.match(r"sk-error(\d+)", key)
+        if told or ("timeout" in key and not self.comes):
+            raise ConnectionError(told[1] if told else "nothing came")
+        return self.answer
+
+    def stream(self, key: str) -> Generator[str, None, None]:
+        yield from self.answer[: 30 if "broken" in key else None]
+        if "broken" in key and self.breaks:
+            raise ConnectionError
+
+    def tools(self, key: str) -> str:
+        return self.answer
+
+    def structured(self, key: str) -> Mapping[str, Any]:
+        return self.shape or STRUCTURED
+
+    def status(self, error: Exception) -> int | None:
+        return None if self.statuses_lost else int(str(error))
+
+
+LESS = ANSWER.replace("18,456.75", "18,456")
+LOSSES = {
+    "plain": Told(LESS),
+    "stream": Told(LESS),
+    "tools": Told(LESS),
+    "structured": Told(shape={"case": "QX"}),
+    "error": Told(statuses_lost=True),
+    "broken": Told(breaks=False),
+    "cancel": Told(""),
+    "timeout": Told(comes=True),
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_can_fail(scenario: str) -> None:
+    SCENARIOS[scenario](Told(), f"sk-{scenario}-told")
+    with pytest.raises(Wrong):
+        SCENARIOS[scenario](LOSSES[scenario], f"sk-{scenario}-told")
+
+
+def test_what_the_upstream_did_not_see_fails_a_scenario() -> None:
+    upstream = Upstream()
+    seen = upstream.seen("sk-plain-a")
+    seen.n_requests = 1
+    assert at_the_upstream(upstream, "a", "plain") == "nothing was compressed"
+    seen.is_compressed = True
+    assert at_the_upstream(upstream, "a", "plain") == ""
+    seen.n_requests = 2
+    assert at_the_upstream(upstream, "a", "plain") == "2 requests"
+    left = upstream.seen("sk-cancel-a")
+    left.n_requests, left.is_compressed = 1, True
+    left.left.set()
+    assert at_the_upstream(upstream, "a", "cancel") == ""

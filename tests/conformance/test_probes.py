@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.conformance.dialects import DIALECTS
 from tests.conformance.probes import PROBES, Hop
 from tests.e2e.scripted_upstream import ScriptedUpstream
 from tests.e2e.whole_gateway import gateway
+from tests.tracked import text_of
 
 
 @pytest.fixture(params=["off", "on"])
@@ -24,3 +26,8 @@ async def hop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[H
 async def test_probe(name: str, hop: Hop) -> None:
     for dialect in DIALECTS.values():
         await PROBES[name](hop, dialect)
+
+
+def test_the_page_lists_every_probe() -> None:
+    listed = re.findall(r"^\| `(\w+)`.*test_probe` \|$", text_of("docs/transparency.md"), re.MULTILINE)
+    assert listed == list(PROBES)
