@@ -44,21 +44,21 @@ class Expecting:
     def __init__(self, services: Services, plan: Plan, destination: Destination) -> None:
         self._plan = plan
         self._task: asyncio.Task[Prompt] | None = None
-        if plan.treated is not None and plan.answer is None:
+        if plan.treated is not None and plan.reads_usage:  # no provider keeps a prompt that it only counts
             work = _expect(services, plan.treated, destination)
             self._task = asyncio.create_task(work, name="expectation")
 
     async def outcome(self) -> Prompt | None:
-        """What is expected; None where nothing was compressed. Never raises."""
-        if self._task is None:
-            return None
-        done, _ = await asyncio.wait({self._task}, timeout=PATIENCE_S)
-        if not done:
-            self._task.cancel()
-        elif not self._task.cancelled() and (error := self._task.exception()) is None:
-            return self._task.result()
-        elif error is not None:
-            _log.error("the prompt cache was not modelled: %s", type(error).__name__, exc_info=error)
+        """What is expected; None where no text was looked at. Never raises."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=PATIENCE_S)
+            if not self._task.done():
+                self._task.cancel()
+            elif not self._task.cancelled():
+                error = self._task.exception()
+                if error is None:
+                    return self._task.result()
+                _log.error("the prompt cache was not modelled: %s", type(error).__name__, exc_info=error)
         return unmodelled(self._plan)
 
 
