@@ -281,10 +281,6 @@ async def _pinned(
         return fresh
     subject = f"{facts.path} {facts.key_id} {facts.model}".encode()
     pin = fresh.to_pin().to_bytes()
-    request = asked.request
-    is_continued = request.chain is not None or any(
-        message.role == "assistant" for message in request.messages
-    )
-    tenant = asked.incoming.principal.tenant
+    tenant, is_continued = asked.incoming.principal.tenant, asked.request.is_continued
     stored = await pins.decide(tenant, conversation, pin, subject=subject, is_continued=is_continued)
     return obey(Decision.from_bytes(stored), fresh)

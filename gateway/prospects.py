@@ -54,5 +54,4 @@ def learn(services: Services, plan: Plan, upstream: str, usage: Usage | None) ->
     if request.model is not None:
         services.outlooks.observe((upstream, request.model), usage)
     if plan.decision.policy is not None:
-        is_continued = any(message.role == "assistant" for message in request.messages)
-        services.outlooks.count(plan.decision.policy, is_continued=is_continued)
+        services.outlooks.count(plan.decision.policy, is_continued=request.is_continued)

@@ -61,6 +61,11 @@ class ChatRequest:
     chain: str | None = None
     """The upstream's name for what it keeps of earlier turns, which this request continues."""
 
+    @property
+    def is_continued(self) -> bool:
+        """Whether the conversation is not at its beginning: an answer is in it, or at the upstream."""
+        return self.chain is not None or any(message.role == "assistant" for message in self.messages)
+
 
 def _asks_nothing(body: bytes, request: ChatRequest) -> Edit | None:
     return None
