@@ -9,31 +9,29 @@ concerned. Whoever asks while it is away, and whoever is waiting when it dies, i
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor import wire
-from compressor.child import LOST, receive
+from compressor.child import receive
+from compressor.child_process import ChildProcess, launch
 from compressor.compat_chunks import Vocabulary
-from compressor.errors import ModelError, OutOfMemory, ScorerDown, ScorerLost
+from compressor.errors import CompressorError, ModelError, OutOfMemory, ScorerDown, ScorerLost
 from compressor.types import Chunk, Scores, Words
 from compressor.wire import Array, Kind, WireError
 from compressor.words import split
 
 PAUSE_S: Final = 0.5
 PAUSE_MAX_S: Final = 30.0
+MOST_DOUBLINGS: Final = 10
+"""More than that would overflow in the end: one night of failures is a thousand."""
 WELL_S: Final = 10.0
 """A process that scored for so long is followed by another without a pause that has grown."""
 WATCHDOG_S: Final = 60.0
@@ -42,8 +40,6 @@ CLOSING_S: Final = 5.0
 _SAMPLE: Final = "a text"
 
 _log = logging.getLogger(__name__)
-
-_CODE: Final = "from compressor.child import main; main()"
 
 
 class Front(Protocol):
@@ -67,32 +63,9 @@ class Recipe:
     """From what the process said of its scorer: `fingerprint` and `limits`."""
 
 
-@dataclass(slots=True, eq=False)
-class _Child:
-    """A running process and the way to it."""
-
-    process: subprocess.Popen[bytes]
-    link: socket.socket
-    since: float = field(default_factory=time.monotonic)
-
-    def ask(self, frame: bytes) -> tuple[Kind, list[Array]]:
-        """Raises OSError, EOFError, WireError or TimeoutError; then it is of no use any more."""
-        self.link.sendall(frame)
-        return receive(self.link)
-
-    def part(self) -> None:
-        """Wake whoever waits for an answer; the process ends when it sees that."""
-        with suppress(OSError):  # it has ended already
-            self.link.shutdown(socket.SHUT_RDWR)
-
-    def end(self, patience_s: float) -> str:
-        """See it end, by force if it does not in time; tell how it ended."""
-        try:
-            self.process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        code = self.process.wait()
-        return "its device was lost" if code == LOST else _how(code)
+def pause_s(n_failed: int) -> float:
+    """How long to wait when so many processes have failed in a row before."""
+    return min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(n_failed, MOST_DOUBLINGS))
 
 
 class IsolatedScorer:
@@ -103,14 +76,15 @@ class IsolatedScorer:
         recipe: Recipe,
         *,
         watchdog_s: float = WATCHDOG_S,
-        pause_s: Callable[[int], float] = lambda n: min(PAUSE_MAX_S, PAUSE_S * 2.0**n),
+        pause_s: Callable[[int], float] = pause_s,
+        well_s: float = WELL_S,
     ) -> None:
-        """`pause_s` is told how many processes have failed in a row before."""
         self._recipe = recipe
         self._watchdog_s = watchdog_s
         self._pause_s = pause_s
-        self._latest: _Child | None = None
-        self._child: _Child | None = None
+        self._well_s = well_s
+        self._latest: ChildProcess | None = None
+        self._child: ChildProcess | None = None
         """The latest once it scores, and as long as it does."""
         self._lock = threading.Lock()
         """Of these two and `trouble`, for a moment. `_asking` is held for as long as a batch takes."""
@@ -209,12 +183,12 @@ class IsolatedScorer:
             except (WireError, TypeError) as error:
                 raise self._gone(child, "gave an answer that is none") from error
 
-    def _failure(self, child: _Child, told: dict[str, Any]) -> ScorerDown:
+    def _failure(self, child: ChildProcess, told: dict[str, Any]) -> ScorerDown:
         if told.get("is_lost"):
             return self._gone(child, f"lost its device ({told.get('why')})")
         return (OutOfMemory if told.get("is_memory") else ScorerDown)(str(told.get("why")))
 
-    def _gone(self, child: _Child, how: str) -> ScorerLost:
+    def _gone(self, child: ChildProcess, how: str) -> ScorerLost:
         """It is of no use any more: kill it, if it is not dead already; `_keep` sees it end."""
         trouble = f"the scorer's process {how}; another is being started"
         with self._lock:
@@ -228,18 +202,12 @@ class IsolatedScorer:
         """Have a process running until `close`."""
         n_failed = 0
         while not self._is_closing.is_set():
-            child = self._spawn()
-            self._watch(child)
-            how = child.end(0.0)
-            child.part()
-            with self._asking:  # else whoever still reads from it would read from what gets its number next
-                child.link.close()
+            how, scored_s = self._live()
             if not self._has_settled.is_set():
                 self._refusal = self._refusal or f"the scorer's process ended while it was started: {how}"
                 self._has_settled.set()
                 return
-            is_well = time.monotonic() - child.since >= WELL_S
-            n_failed = 0 if is_well else n_failed + 1
+            n_failed = 0 if scored_s >= self._well_s else n_failed + 1
             pause_s = self._pause_s(max(0, n_failed - 1))
             said = f"{self._refusal or how}; another is started in {pause_s:g} s"
             self._say(said)
@@ -250,30 +218,34 @@ class IsolatedScorer:
             self.n_restarts += 1
         self._say("it was closed")
 
+    def _live(self) -> tuple[str, float]:
+        """One process from its start to its end: how it ended, and for how long it scored."""
+        try:
+            child = self._spawn()
+        except OSError as error:  # no memory, no descriptors, or no interpreter any more
+            return f"it could not be started ({error.strerror})", -math.inf
+        self._watch(child)
+        how = child.end(0.0)
+        child.part()
+        with self._asking:  # else whoever still reads from it would read from what gets its number next
+            child.link.close()
+        return how, time.monotonic() - child.since
+
     def _say(self, what: str) -> None:
         with self._lock:
             self._child = None
             self.trouble = f"the scorer's process ended: {what}"
 
-    def _spawn(self) -> _Child:
-        """A fresh interpreter: nothing of this one's threads, loops and devices is in it."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            descriptor = theirs.fileno()
-            process = subprocess.Popen(  # noqa: S603 - this interpreter and code of our own
-                [sys.executable, "-P", "-c", _CODE, str(descriptor)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(descriptor,),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-            )
-        child = _Child(process, ours)
+    def _spawn(self) -> ChildProcess:
+        """Raises OSError."""
+        child = launch()
         with self._lock:
             self._latest = child
             if self._is_closing.is_set():
                 child.part()
         return child
 
-    def _watch(self, child: _Child) -> None:
+    def _watch(self, child: ChildProcess) -> None:
         """From its loading to its end."""
         try:
             kind, arrays = self._greeted(child)
@@ -285,7 +257,12 @@ class IsolatedScorer:
             return
         fingerprint = str(told.get("fingerprint"))
         if self._front is None:
-            self._front = self._recipe.front(told)
+            try:
+                self._front = self._recipe.front(told)
+            except (CompressorError, OSError) as error:
+                why = error if isinstance(error, CompressorError) else type(error).__name__
+                self._refusal = f"what of the scorer stays in this process does not load: {why}"
+                return
             self.fingerprint = fingerprint
         elif fingerprint != self.fingerprint:
             self._refusal = "the model has changed: restart Pith to use it"
@@ -300,12 +277,8 @@ class IsolatedScorer:
         self._has_settled.set()
         child.process.wait()
 
-    def _greeted(self, child: _Child) -> tuple[Kind, list[Array]]:
+    def _greeted(self, child: ChildProcess) -> tuple[Kind, list[Array]]:
         """Told what to load, which may take minutes; a process that dies meanwhile closes its end."""
         asked = {"loader": self._recipe.loader, "arguments": self._recipe.arguments}
         child.link.sendall(wire.pack_said(Kind.LOAD, asked))
         return receive(child.link)
-
-
-def _how(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -20,7 +20,7 @@ import pytest
 from compressor.engine import Engine
 from compressor.errors import ModelError, OutOfMemory, ScorerDown, ScorerLost
 from compressor.flow import ScoreRequest
-from compressor.isolated import IsolatedScorer, Recipe
+from compressor.isolated import PAUSE_MAX_S, PAUSE_S, IsolatedScorer, Recipe, pause_s
 from compressor.params import CompressionParams
 from compressor.types import Chunk, Scorer
 from compressor.words import split
@@ -209,6 +209,71 @@ def test_what_does_not_load_is_said_at_the_start(loader: str, message: str) -> N
     assert set(threading.enumerate()) <= before
 
 
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [(ModelError("model 'x': no half to stay"), "no half to stay"), (OSError("a path"), "OSError")],
+)
+def test_the_half_that_stays_may_not_load_either(trouble: Exception, message: str) -> None:
+    def front(told: dict[str, Any]) -> LengthScorer:
+        raise trouble
+
+    scorer = IsolatedScorer(Recipe(f"{MODULE}:mortal", (), front))
+    starting = threading.Thread(target=lambda: said.append(refused(scorer)), daemon=True)
+    said: list[str] = []
+    starting.start()
+    starting.join(PATIENCE_S)
+    scorer.close()
+    [refusal] = said
+    assert message in refusal
+    assert "a path" not in refusal
+
+
+def refused(scorer: IsolatedScorer) -> str:
+    with pytest.raises(ModelError) as raised:
+        scorer.start()
+    return str(raised.value)
+
+
+def test_where_no_process_can_be_started_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/there/is/none")
+    scorer = made()
+    assert "could not be started" in refused(scorer)
+    scorer.close()
+
+
+def test_it_is_tried_again_when_processes_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as scorer:
+        with monkeypatch.context() as without:
+            without.setattr(sys, "executable", "/there/is/none")
+            os.kill(pid_of(scorer), signal.SIGKILL)
+            until(lambda: "could not be started" in (scorer.trouble or ""))
+        until(lambda: is_well(scorer))
+        assert scored(scorer, TEXT)
+
+
+def test_a_signal_without_a_name_is_one_as_well() -> None:
+    with running() as scorer:
+        pid = pid_of(scorer)
+        os.kill(pid, signal.SIGRTMIN + 2)
+        until(lambda: is_well(scorer) and scorer.pid not in (None, pid))
+
+
+def test_one_that_never_scored_was_never_well(tmp_path: Path) -> None:
+    pauses: list[int] = []
+
+    def pause_s(n_failed: int) -> float:
+        pauses.append(n_failed)
+        return 0.0
+
+    recipe = Recipe(f"{MODULE}:other", (str(tmp_path / "loaded"),), letters.front)
+    scorer = IsolatedScorer(recipe, pause_s=pause_s, well_s=0.0)
+    scorer.start()
+    os.kill(pid_of(scorer), signal.SIGKILL)
+    until(lambda: len(pauses) > 3)
+    scorer.close()
+    assert pauses[:4] == [0, 0, 1, 2]
+
+
 def test_another_model_is_not_used(tmp_path: Path) -> None:
     with running("other", str(tmp_path / "loaded")) as scorer:
         pid = pid_of(scorer)
@@ -353,3 +418,10 @@ def test_a_batch_of_chunks_is_in_order(shared: IsolatedScorer) -> None:
     texts = ["a" * at for at in range(1, 12)]
     batch: Sequence[Chunk] = [chunk for text in texts for chunk in chunks_of(shared, text)]
     assert [round(float(scores[0]) * 16) for scores in shared.forward(batch)] == list(range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("n_failed", "pause"), [(0, PAUSE_S), (1, 2 * PAUSE_S), (50, PAUSE_MAX_S), (5000, PAUSE_MAX_S)]
+)
+def test_pauses_grow_up_to_a_bound(n_failed: int, pause: float) -> None:
+    assert pause_s(n_failed) == pause
