@@ -38,6 +38,10 @@ SHARES: Mapping[str, float] = {"latin": 0.3, "ko": 0.45, "zh": 0.45, "ja": 0.45}
 LIMITS = Limits(tokens=400, halo_min=16, halo_max=40)
 """In words. Training saw no longer windows; a shorter one costs less attention and more halo."""
 
+LONGEST = 8_192
+"""Words. A longer text is scored without the network, which on two cores would take longer than requests wait
+by default, and the text would go on whole. What is scored how depends on the text alone (law 3)."""
+
 _SUREST = np.float32(0.01)
 """Neither is surer of a word than this."""
 
@@ -62,7 +66,7 @@ class EmbeddedScorer:
         # one window a thread: windows are too small to be worth sharing out
         self._pool = ThreadPoolExecutor(threads, "pith-embedded")
         versions = f"words-{WORDS_VERSION}/inputs-{INPUTS_VERSION}/chunks-{CHUNKS_VERSION}"
-        rest = f"{model.digest} {LIMITS!r} {SHARES} {FrequencyScorer().fingerprint}"
+        rest = f"{model.digest} {LIMITS!r} {LONGEST} {SHARES} {FrequencyScorer().fingerprint}"
         self.fingerprint = f"embedded/{versions}/{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
 
     @classmethod
@@ -72,9 +76,11 @@ class EmbeddedScorer:
         return cls(model, open_session(model), threads or _cores())
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
-        """One chunk a window of the text."""
+        """One chunk a window of the text; of one that is too long, what the model-free scorer says."""
         if not len(words):
             return []
+        if len(words) > LONGEST:
+            return [Chunk(1, score(words).astype(np.float32) / np.float32(SCORE_ONE))]
         inputs = inputs_of(text, words, self._model.tokenizer)
         share = SHARES[group_of(find_types(words))]
         beside = logits(score(words).astype(np.float32) / np.float32(SCORE_ONE)) * np.float32(share)
@@ -98,6 +104,8 @@ class EmbeddedScorer:
         return level_pairs(words, Marks.of(words), merged)
 
     def _scored(self, chunk: Chunk) -> NDArray[np.float32]:
+        if isinstance(chunk.payload, np.ndarray):
+            return chunk.payload
         if not isinstance(chunk.payload, Row):
             raise TypeError(
                 f"chunk holds {type(chunk.payload).__name__}: make chunks with this scorer's encode"

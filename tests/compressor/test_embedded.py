@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from compressor.errors import ModelError
-from compressor.scorers.embedded import LIMITS, SHARES, EmbeddedScorer, logits
+from compressor.scorers.embedded import LIMITS, LONGEST, SHARES, EmbeddedScorer, logits
 from compressor.scorers.embedded_folder import GRAPH, TOKENIZER, WEIGHTS, read_model
 from compressor.scorers.embedded_inputs import EMPTY, NEWLINE, UNKNOWN, inputs_of
 from compressor.scorers.frequency import group_of, score
@@ -94,6 +94,12 @@ def test_a_long_text_is_scored_in_windows_whose_cores_tile_it(scorer: EmbeddedSc
     assert len(chunks) > 1
     assert max(chunk.n_tokens for chunk in chunks) <= LIMITS.tokens + 2
     assert sum(len(part) for part in scorer.forward(chunks)) == len(words)
+
+
+def test_a_text_that_would_take_too_long_is_scored_without_the_network(scorer: EmbeddedScorer) -> None:
+    longest = "patient " * LONGEST
+    assert scores_of(scorer, longest) != score(split(longest)).tolist()
+    assert scores_of(scorer, longest + TEXT) == score(split(longest + TEXT)).tolist()
 
 
 def test_eight_bits_score_nearly_as_the_network_they_were_made_of(scorer: EmbeddedScorer) -> None:
