@@ -40,7 +40,7 @@ Work = Callable[[int, Ready], None]
 
 def pause_s(n_failed: int) -> float:
     """How long to wait before the next start, after so many in a row that came to nothing."""
-    return min(PAUSE_MAX_S, PAUSE_S * 2.0 ** max(0, n_failed - 1))
+    return min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(max(0, n_failed - 1), 10))  # not so many as to overflow
 
 
 @dataclass(slots=True)

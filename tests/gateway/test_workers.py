@@ -148,6 +148,8 @@ def test_workers_whose_supervisor_is_killed_stop_by_themselves(tmp_path: Path) -
     until(lambda: noted(tmp_path, "drained") == 2, "both workers' end")
 
 
-@pytest.mark.parametrize(("n_failed", "pause"), [(0, 0.5), (1, 0.5), (2, 1.0), (4, 4.0), (50, PAUSE_MAX_S)])
+@pytest.mark.parametrize(
+    ("n_failed", "pause"), [(0, 0.5), (1, 0.5), (2, 1.0), (4, 4.0), (50, PAUSE_MAX_S), (5000, PAUSE_MAX_S)]
+)
 def test_the_pause_grows_to_a_limit(n_failed: int, pause: float) -> None:
     assert pause_s(n_failed) == pause
