@@ -18,6 +18,7 @@ from gateway.bench import (
     gateway_bench,
     text_stages,
 )
+from gateway.cli.bench_ledger import ledger
 from gateway.cli.load import gateway
 from gateway.cli.throughput import compressor
 from gateway.config import load as load_config
@@ -51,6 +52,7 @@ def bench() -> None:
 
 bench.add_command(gateway)
 bench.add_command(compressor)
+bench.add_command(ledger)
 
 
 @bench.command()

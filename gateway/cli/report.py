@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -13,10 +15,13 @@ from rich.text import Text
 
 from gateway.errors import ConfigError
 from gateway.ledger.database import STORE_ERRORS
-from gateway.ledger.opening import open_database
+from gateway.ledger.export import write_export
+from gateway.ledger.opening import Reader, open_database
 from gateway.ledger.report import GROUPS, report_rows, unpriced_models
 from gateway.savings import parse_since, saved_percent, savings, total_row
 from gateway.types import ReportRow
+
+T = TypeVar("T")
 
 _WIDEST: Final = 1000
 """Columns a table may take, terminal or not."""
@@ -48,12 +53,25 @@ class Since(click.ParamType[float]):
     "--by", "group_by", type=click.Choice(GROUPS), default="policy", show_default=True, help="Group by."
 )
 @click.option("--since", type=Since(), metavar="7d|2026-11-01", help="Only requests since then (UTC).")
+@click.option(
+    "--export",
+    "export_to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the rows themselves to FILE.csv or FILE.parquet instead.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Machine output.")
-def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
+def report(url: str, group_by: str, since: float | None, export_to: Path | None, is_json: bool) -> None:
     """What was sent, saved and paid, from the ledger: tokens by the target model's tokenizer, the
     upstream's own usage, and money net of prompt caching.
     """
-    rows, unpriced = _read(url, group_by, since)
+    if export_to is not None:
+        n_rows = _read(url, lambda ledger: write_export(ledger, export_to, since))
+        print(json.dumps({"rows": n_rows}) if is_json else f"{n_rows:,} rows in {export_to}")
+        return
+    rows, unpriced = _read(
+        url, lambda ledger: (report_rows(ledger, group_by, since), unpriced_models(ledger, since))
+    )
     if is_json:
         print(json.dumps(savings(rows, unpriced, group_by, since), indent=2))
         return
@@ -69,14 +87,14 @@ def report(url: str, group_by: str, since: float | None, is_json: bool) -> None:
         console.print(Text(note))
 
 
-def _read(url: str, group_by: str, since: float | None) -> tuple[list[ReportRow], list[str]]:
+def _read(url: str, work: Callable[[Reader], T]) -> T:
     try:
         database = open_database(url)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     try:
         with database.open_reader() as connection:
-            return report_rows(connection, group_by, since), unpriced_models(connection, since)
+            return work(connection)
     except STORE_ERRORS as error:
         raise click.ClickException(database.explain(error)) from error
 

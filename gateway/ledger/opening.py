@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
 from gateway.ledger.database import SqliteFile, sqlite_path
 from gateway.ledger.postgres import PostgresDatabase, is_postgres
+
+Reader: TypeAlias = Connection
+"""For those outside this folder, who know no database."""
 
 
 class Database(Protocol):

@@ -185,3 +185,14 @@ ROW = ReportRow("a", 1, 1, 200, 50, 60, 10, 5, 0.5, -0.25, 1, 1)
 def test_totals_add_every_column() -> None:
     assert total_row([ROW, ROW]) == ReportRow("total", 2, 2, 400, 100, 120, 20, 10, 1.0, -0.5, 2, 2)
     assert (saved_percent(ROW), saved_percent(total_row([]))) == (75.0, None)
+
+
+def test_rows_are_exported(tmp_path: Path) -> None:
+    to, url = tmp_path / "out.csv", ledger(tmp_path, *ENTRIES)
+    result = run("--ledger", url, "--export", str(to), "--since", "7d")
+    assert (result.exit_code, result.stdout) == (0, f"2 rows in {to}\n")
+    assert len(to.read_text().splitlines()) == 3
+    result = run("--ledger", url, "--export", str(to), "--json")
+    assert json.loads(result.stdout) == {"rows": 3}
+    result = run("--ledger", url, "--export", str(tmp_path / "out.txt"))
+    assert (result.exit_code, "must end with .csv or .parquet" in result.stderr) == (1, True)
