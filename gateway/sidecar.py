@@ -8,7 +8,7 @@ keeps hitting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +64,9 @@ async def compress_request(
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
     tokenizer, _ = encoding_for(parsed.model)
     await have_vocabulary(tokenizer)
-    wanted = list(_wanted(request, parsed.texts, decision, tokenizer))
-    results = await asyncio.gather(*(_compress(one, caller, services) for one in wanted))
-    edits = [_edit(one, result) for one, result in zip(wanted, results, strict=True)]
-    return Answer(results, await services.offload(len(request), splice, request, edits), decision)
+    wanted = await services.offload(len(request), _wanted, request, parsed.texts, decision, tokenizer)
+    results = await _compress(wanted, caller, services)
+    return Answer(results, await services.offload(len(request), _cut, request, wanted, results), decision)
 
 
 def bad_request(message: str) -> Refusal:
@@ -75,9 +74,19 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, code="invalid_request", message=message)
 
 
-async def _compress(one: _Wanted, caller: Principal, services: Services) -> Compressed:
-    [result] = await services.compressor.compress([one.text], one.params, tenant=caller.tenant)
-    return result
+async def _compress(wanted: Sequence[_Wanted], caller: Principal, services: Services) -> list[Compressed]:
+    """At one go what is asked for alike: thousands of messages are not as many commands to a shared cache."""
+    groups: dict[CompressionParams, list[int]] = {}
+    for i, one in enumerate(wanted):
+        groups.setdefault(one.params, []).append(i)
+    work = (
+        services.compressor.compress([wanted[i].text for i in members], params, tenant=caller.tenant)
+        for params, members in groups.items()
+    )
+    results: dict[int, Compressed] = {}
+    for members, group in zip(groups.values(), await asyncio.gather(*work), strict=True):
+        results |= zip(members, group, strict=True)
+    return [results[i] for i in range(len(wanted))]
 
 
 def _wanted(request: bytes, sites: tuple[TextSite, ...], decision: Decision, tokenizer: str) -> list[_Wanted]:
@@ -91,6 +100,10 @@ def _wanted(request: bytes, sites: tuple[TextSite, ...], decision: Decision, tok
             params = decision.params.to_compression(tokenizer=tokenizer, role=site.role)
             wanted.append(_Wanted(site, literal, text, params))
     return wanted
+
+
+def _cut(request: bytes, wanted: Sequence[_Wanted], results: Sequence[Compressed]) -> bytes:
+    return splice(request, [_edit(one, result) for one, result in zip(wanted, results, strict=True)])
 
 
 def _edit(one: _Wanted, result: Compressed) -> Edit:
