@@ -1,4 +1,4 @@
-"""What is expected of the provider's cache: of what was sent to be answered, and whatever happens meanwhile."""
+"""What is expected of the provider's cache for what was sent to be answered, whatever happens meanwhile."""
 
 from __future__ import annotations
 
