@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from compressor.chunks import Limits
 from compressor.isolated import WATCHDOG_S, Front, IsolatedScorer, Recipe
 from compressor.replicas import Replicated, by_device
-from compressor.scorers import SCORERS, load
+from compressor.scorers import is_for_cpu, load
 from compressor.scorers.folder import find_model
 from compressor.scorers.rows import RowFront
 from compressor.types import Scorer
@@ -73,7 +73,7 @@ def _together(steps: list[Callable[[], None]]) -> None:
 def _is_isolated(placement: Placement, device: str, *, has_gpu: bool) -> bool:
     if placement.isolation != "auto":
         return placement.isolation == "process"
-    return placement.scorer not in SCORERS and (device.startswith("cuda") or (device == "auto" and has_gpu))
+    return not is_for_cpu(placement.scorer) and (device.startswith("cuda") or (device == "auto" and has_gpu))
 
 
 def _isolated(placement: Placement, device: str) -> IsolatedScorer:

@@ -22,14 +22,14 @@ def _frequency(device: str, precision: str) -> Scorer:
     return FrequencyScorer()
 
 
-def _embedded(device: str, precision: str) -> Scorer:
+def _embedded(device: str, precision: str, folder: Path | None = None) -> Scorer:
     try:
         from compressor.scorers.embedded import EmbeddedScorer  # its runtime takes time to import
     except ImportError as error:
         raise ModelError(
             f"the embedded model needs onnxruntime ({error}): install the package again"
         ) from error
-    return EmbeddedScorer.load()
+    return EmbeddedScorer.load(folder) if folder else EmbeddedScorer.load()
 
 
 def or_frequency(load_one: Loader) -> Loader:
@@ -52,15 +52,18 @@ SCORERS: dict[str, Loader] = {
 }
 
 
+def is_for_cpu(name_or_folder: str) -> bool:
+    """Whether that scorer runs on the processor, whatever device is named: ours do."""
+    return name_or_folder in SCORERS or (Path(name_or_folder) / "graph.onnx").is_file()
+
+
 def load(name_or_folder: str = "default", device: str = "auto", precision: str = "auto") -> Scorer:
     """The scorer of that name, else the model in that folder (of ours, or for token classification) or on the
     hub."""
     if name_or_folder in SCORERS:
         return SCORERS[name_or_folder](device, precision)
-    if (Path(name_or_folder) / "graph.onnx").is_file():
-        from compressor.scorers.embedded import EmbeddedScorer
-
-        return EmbeddedScorer.load(Path(name_or_folder))
+    if is_for_cpu(name_or_folder):
+        return _embedded(device, precision, Path(name_or_folder))
     from compressor.scorers.classifier import ClassifierScorer  # torch: seconds to import
 
     return ClassifierScorer.load(name_or_folder, device, precision)

@@ -23,6 +23,7 @@ from compressor.types import Scorer
 from compressor.words import split
 from tests.compressor.compat import models
 from tests.compressor.test_isolated import ROOT, is_there, pid_of
+from tests.compressor.tiny_embedded import write_tiny
 from tests.compressor.tiny_models import CORPUS, build
 
 PROSE = " ".join(CORPUS * 20)
@@ -88,6 +89,15 @@ def test_a_model_on_a_gpu_has_a_process_of_its_own(
 ) -> None:
     placement = Placement("a/model", (device,), isolation=isolation)
     assert _is_isolated(placement, device, has_gpu=has_gpu) == is_isolated
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda:0"])
+def test_an_embedded_model_of_ones_own_stays_in_this_process(device: str, tmp_path: Path) -> None:
+    (tmp_path / "gpu").touch()
+    folder = write_tiny(tmp_path / "model")
+    placed = place(Placement(str(folder), (device,)), [str(tmp_path / "gpu")])
+    assert placed.fingerprint == load(str(folder)).fingerprint
+    assert not isinstance(placed, IsolatedScorer)
 
 
 @pytest.mark.parametrize("family", ["xlm-roberta", "bert"])
