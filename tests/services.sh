@@ -1,5 +1,5 @@
 #!/bin/sh
-# The servers that tests start themselves and pip does not bring: Redis 7 or newer, and PostgreSQL.
+# The programs that tests start themselves and pip does not bring: Redis 7 or newer, PostgreSQL, and Chromium.
 #
 # Installs what is missing on Debian and Ubuntu, as root or where sudo asks for nothing; elsewhere says what to
 # install. Nothing is started here: tests run servers of their own, on free ports and in temporary folders.
@@ -12,11 +12,13 @@ missing=""
 command -v redis-server >/dev/null 2>&1 || missing="redis-server"
 command -v initdb >/dev/null 2>&1 || ls "$POSTGRESQL"/*/bin/initdb >/dev/null 2>&1 ||
     missing="${missing:+$missing }postgresql"
+command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+    command -v google-chrome >/dev/null 2>&1 || missing="${missing:+$missing }chromium"
 [ -n "$missing" ] || exit 0
 
 give_up() {
     echo "tests need $missing: $1" >&2
-    echo "install Redis 7 or newer and PostgreSQL 13 or newer (macOS: brew install redis postgresql)" >&2
+    echo "install Redis 7 or newer, PostgreSQL 13 or newer and Chromium (macOS: brew install redis postgresql chromium)" >&2
     exit 1
 }
 

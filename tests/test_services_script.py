@@ -24,7 +24,7 @@ def stub(folder: Path, name: str, text: str = "exit 0") -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A machine's programs, with neither Redis nor PostgreSQL among them."""
+    """A machine's programs, with neither Redis, PostgreSQL nor Chromium among them."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in PLAIN:
@@ -53,12 +53,14 @@ def run(programs: Path, user: int = 0) -> tuple[int, str, list[str]]:
 def test_nothing_is_done_where_nothing_is_missing(bare: Path) -> None:
     stub(bare, "redis-server")
     stub(bare, "initdb")
+    stub(bare, "chromium")
     stub(bare, "apt-get")
     assert run(bare) == (0, "", [])
 
 
 def test_programs_that_debian_keeps_apart_are_found(bare: Path) -> None:
     stub(bare, "redis-server")
+    stub(bare, "google-chrome")
     (bare.parent / "postgresql/15/bin").mkdir(parents=True)
     (bare.parent / "postgresql/15/bin/initdb").touch()
     assert run(bare) == (0, "", [])
@@ -67,6 +69,7 @@ def test_programs_that_debian_keeps_apart_are_found(bare: Path) -> None:
 @pytest.mark.parametrize("user", [0, 1000])
 def test_what_is_missing_is_installed_and_not_started(bare: Path, user: int) -> None:
     stub(bare, "initdb")
+    stub(bare, "chromium-browser")
     stub(bare, "sudo", 'shift; "$@"')
     stub(bare, "apt-get", 'cat "$POLICY" >> "$ASKED"')
     code, said, asked = run(bare, user)
@@ -88,7 +91,7 @@ def test_a_policy_of_the_machine_is_left_alone(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("stubs", "user", "problem"),
     [
-        ({}, 0, "tests need redis-server postgresql: there is no apt-get here"),
+        ({}, 0, "tests need redis-server postgresql chromium: there is no apt-get here"),
         ({"apt-get": "exit 0", "sudo": "exit 1"}, 1000, "run tests/services.sh as root once"),
         ({"apt-get": "exit 100"}, 0, "apt-get could not install it"),
     ],
@@ -101,4 +104,4 @@ def test_where_it_cannot_be_installed_the_remedy_is_said(
     code, said, _ = run(bare, user)
     assert code == 1
     assert problem in said
-    assert "install Redis 7 or newer and PostgreSQL 13 or newer" in said
+    assert "install Redis 7 or newer, PostgreSQL 13 or newer and Chromium" in said

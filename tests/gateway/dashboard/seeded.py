@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def seeded(folder: Path, rows: Sequence[Entry] | None = None, token: str | None 
     written.start()
     for entry in weeks(time.time()) if rows is None else rows:
         written.record(entry)
-    asyncio.run(written.aclose())
+    with ThreadPoolExecutor(1) as thread:  # a loop may be running here
+        thread.submit(lambda: asyncio.run(written.aclose())).result()
     config = load_config(None, {}, {"ledger": url})
     guard = Guard(None if token is None else SecretStr(token), "127.0.0.1")
 
