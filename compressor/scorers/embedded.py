@@ -10,7 +10,6 @@ in pairs are levelled as there. What the model is made of, and how, is in its ow
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from compressor.chunks import CHUNKS_VERSION, Limits, Window, rank_cuts, windows
 from compressor.errors import ScorerDown
+from compressor.scorers.cores import allowed_cores
 from compressor.scorers.embedded_folder import SHIPPED, Model, read_model
 from compressor.scorers.embedded_inputs import INPUTS_VERSION, NOTHING, Inputs, inputs_of
 from compressor.scorers.embedded_session import Session, open_session
@@ -73,7 +73,7 @@ class EmbeddedScorer:
     def load(cls, folder: Path = SHIPPED, threads: int | None = None) -> EmbeddedScorer:
         """The model of a folder. Raises ModelError if it is missing, damaged or of another release."""
         model = read_model(folder)
-        return cls(model, open_session(model), threads or _cores())
+        return cls(model, open_session(model), threads or allowed_cores())
 
     def encode(self, text: str, words: Words) -> list[Chunk]:
         """One chunk a window of the text; of one that is too long, what the model-free scorer says."""
@@ -145,7 +145,3 @@ def vectors(model: Model, row: Row) -> tuple[NDArray[np.float32], NDArray[np.flo
     known[0] = known[-1] = model.values[NOTHING] * np.float32(inputs.values.shape[1])
     np.sum(model.values[inputs.values[window.start : window.end]], axis=1, out=known[1:-1])
     return words, known
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
