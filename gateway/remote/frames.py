@@ -27,6 +27,8 @@ MAX_HEAD: Final = 1 << 20
 MAX_TEXTS: Final = 1000
 BYTES_A_WORD: Final = 2
 
+_MAX_COUNT: Final = 2**53
+"""What JSON keeps exactly everywhere; above it a number of seconds may be none."""
 _LENGTH: Final = struct.Struct("<I")
 _ERRORS: Final = {kind.skip: kind for kind in (ScorerDown, Overloaded, DeadlineExceeded)}
 
@@ -146,7 +148,8 @@ def _parted(raw: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _are_counts(values: Any) -> bool:
     return isinstance(values, list) and all(
-        isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+        for value in values
     )
 
 

@@ -89,6 +89,8 @@ def test_the_good_ones_are_good() -> None:
         ({"fingerprint": 1}, b"a"),
         ({"deadline_ms": -1}, b"a"),
         ({"deadline_ms": 1.5}, b"a"),
+        ({"deadline_ms": 10**400}, b"a"),
+        ({"patience_ms": 10**400}, b"a"),
         ({"patience_ms": None}, b"a"),
         ({}, b"\xff"),
     ],
