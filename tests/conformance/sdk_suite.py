@@ -71,10 +71,7 @@ def prepare() -> None:
     mark = PLACE / "lock"
     if mark.is_file() and mark.read_bytes() == said:
         return
-    if shutil.which("npm") is None:
-        sys.exit(
-            "the mock is installed by npm: install Node.js 18 or newer with npm (Debian: apt-get install npm)"
-        )
+    get_npm()
     venv.create(PLACE, with_pip=True, clear=True)
     pip: list[str | Path] = [PLACE / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--require-hashes", "-r", LOCK], check=True)
@@ -92,11 +89,11 @@ def prepare() -> None:
 
 
 def get_npm() -> None:
-    """On Debian and Ubuntu, as root; elsewhere says what to install."""
+    """If it is missing, on Debian and Ubuntu, as root; elsewhere says what to install."""
+    if shutil.which("npm") is not None:
+        return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit(
-            "the mock is installed by npm: install Node.js 18 or newer with npm (Debian: apt-get install npm)"
-        )
+        sys.exit("npm is missing: install Node.js 18 or newer with npm (Debian: apt-get install npm)")
     apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
     subprocess.run([*apt, "update"], check=True)
     subprocess.run([*apt, "install", "-y", "--no-install-recommends", "npm"], check=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tests.conformance.clients.facts import ROOT, as_json
 from tests.conformance.clients.programs import LOCKS, NODE, Environment, Program
+from tests.conformance.sdk_suite import get_npm
 
 PLACE = ROOT / ".venv" / "clients"
-NO_NODE = "some clients are Node's: install Node.js 18 or newer with npm (Debian: apt-get install npm)"
 
 
 def command(program: Program, url: str) -> list[str]:
@@ -44,15 +44,19 @@ def prepare(environment: Environment) -> None:
 
 
 def _make_python(environment: Environment, place: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
+    """By uv, which takes a tenth of the time; where only pip is told where packages are, by pip."""
+    uv, python = Path(sys.executable).with_name("uv"), interpreter(environment)
     subprocess.run([uv, "venv", "--quiet", "--no-config", "--python", sys.executable, place], check=True)
-    install = ("pip", "install", "--quiet", "--no-config", "--require-hashes", "-r", LOCKS[environment])
-    subprocess.run([uv, *install, "--python", interpreter(environment)], check=True)
+    locked = ("--quiet", "--require-hashes", "-r", LOCKS[environment])
+    if subprocess.run(
+        [uv, "pip", "install", "--no-config", *locked, "--python", python], check=False
+    ).returncode:
+        pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-deps")
+        subprocess.run([*pip, *locked], check=True)
 
 
 def _make_node(environment: Environment, place: Path) -> None:
-    if shutil.which("npm") is None:
-        sys.exit(NO_NODE)
+    get_npm()
     place.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(NODE / name, place)
