@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.accounting import Price
 from gateway.benefit import Outlook
+from gateway.prices import MAX_NAME
 from gateway.prompt_cache import LARGEST_MINIMUM, SMALLEST_MINIMUM, CacheRules
 from gateway.types import Usage
 
@@ -47,7 +48,9 @@ class Outlooks:
     def observe(self, key: tuple[str, str], usage: Usage) -> None:
         """What an upstream reports for a prompt to a model."""
         read = usage.cached_tokens
-        if read <= 0 or usage.estimated or (key not in self._minima and len(self._minima) >= MAX_NAMES):
+        if read <= 0 or usage.estimated or len(key[1]) > MAX_NAME:
+            return
+        if key not in self._minima and len(self._minima) >= MAX_NAMES:
             return
         self._minima[key] = min(read, self._minima.get(key, LARGEST_MINIMUM))
 

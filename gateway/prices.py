@@ -34,7 +34,7 @@ from gateway.price_settings import PriceConfig, own_tariffs
 
 _FILE: Final = "model_prices_and_context_window_backup.json"
 _EXAMPLE: Final = "sample_spec"  # the map's own documentation, not a model
-_MAX_NAME: Final = 256
+MAX_NAME: Final = 256
 """No model has a longer name; a megabyte of one is not looked for."""
 
 _STANDARD_TIERS: Final = frozenset({STANDARD, "standard", "default", "auto", "on_demand"})
@@ -91,7 +91,7 @@ class PriceBook:
 
     def provider(self, model: str | None) -> str | None:
         """Whose model it is, as the map says."""
-        if not model or len(model) > _MAX_NAME:
+        if not model or len(model) > MAX_NAME:
             return None
         tariff = self._listed(model, None)
         return None if tariff is None else tariff.provider or None
@@ -100,7 +100,7 @@ class PriceBook:
         self, model: str | None, *, provider: str | None = None, at: float | None = None
     ) -> Tariff | None:
         """All that is known of the model's prices at a moment."""
-        if not model or len(model) > _MAX_NAME:
+        if not model or len(model) > MAX_NAME:
             return None
         for begins_at, tariff in self._own.get(model, ()):
             if at is None or begins_at <= at:

@@ -7,6 +7,7 @@ import pytest
 from gateway.accounting import Price
 from gateway.benefit import Outlook
 from gateway.outlooks import CONVERSATIONS, FORGET_AFTER, MAX_NAMES, TURNS, Outlooks
+from gateway.prices import MAX_NAME
 from gateway.prompt_cache import LARGEST_MINIMUM, RULES, SMALLEST_MINIMUM
 from gateway.types import Usage
 
@@ -61,6 +62,15 @@ def test_models_are_remembered_only_so_many() -> None:
     assert of(outlooks, f"<b>{MAX_NAMES}").largest_minimum == LARGEST_MINIMUM
     outlooks.observe(("up", "<b>0"), Usage(9000, 1, cached_tokens=512))
     assert of(outlooks, "<b>0").largest_minimum == 512
+
+
+def test_a_name_that_no_model_has_is_not_remembered() -> None:
+    """Some upstreams take any name: a thousand of a megabyte each would be kept."""
+    outlooks = Outlooks()
+    for name in ("m" * MAX_NAME, "m" * (MAX_NAME + 1)):
+        outlooks.observe(("up", name), Usage(9000, 1, cached_tokens=1024))
+    assert of(outlooks, "m" * MAX_NAME).largest_minimum == 1024
+    assert of(outlooks, "m" * (MAX_NAME + 1)).largest_minimum == LARGEST_MINIMUM
 
 
 @pytest.mark.parametrize("price", [None, Price(None, 1.0, None, 1.0), Price(1.0, None, None, 1.0)])
