@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-DIMENSIONS: Final = ("policy", "path", "model", "team", "variant", "mode", "skip", "key_id", "day")
+DIMENSIONS: Final = ("policy", "route", "model", "team", "variant", "mode", "skip", "key_id", "day")
 """What the dashboard groups and filters by; each is a column of the ledger."""
 
 NO_GROUP: Final = "(none)"

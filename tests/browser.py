@@ -82,6 +82,6 @@ async def tab(browser: Browser, url: str, **options: Any) -> AsyncIterator[Tab]:
 
 
 async def picture(opened: Tab, name: str) -> None:
-    """Into the folder PITH_PICTURES, where it is set: for eyes."""
-    if folder := os.environ.get("PITH_PICTURES"):
+    """Into the folder PAGE_PICTURES, where it is set: for eyes."""
+    if folder := os.environ.get("PAGE_PICTURES"):
         await opened.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

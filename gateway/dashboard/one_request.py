@@ -14,6 +14,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Request": (
         "created_at",
         "path",
+        "route",
         "status",
         "model",
         "key_id",

@@ -18,7 +18,7 @@ USUAL_PERIOD: Final = "30d"
 USUAL_DIMENSION: Final = "policy"
 NAMES: Final = {
     "policy": "policy",
-    "path": "route",
+    "route": "route",
     "model": "model",
     "team": "team",
     "variant": "variant",

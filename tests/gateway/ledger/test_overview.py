@@ -102,7 +102,7 @@ def test_every_dimension_can_be_grouped_by_and_selected(dimension: str, connecti
 
 
 def test_what_is_no_dimension_is_named(connection: Connection) -> None:
-    with pytest.raises(ValueError, match="'id' is not one of policy, path"):
+    with pytest.raises(ValueError, match="'id' is not one of policy, route"):
         read_overview(connection, "id", Selection())
     with pytest.raises(ValueError, match="'1=1' is not one of"):
         read_overview(connection, "policy", Selection(dimension="1=1", value="x"))
