@@ -21,6 +21,7 @@ NO_GROUP: Final = "(none)"
 
 __all__ = ["GROUPS", "NO_GROUP", "entry_row", "report_rows", "unpriced_models"]
 
+_DAY_S: Final = 86_400
 _column = entries.columns
 
 
@@ -69,10 +70,14 @@ def _parts(
     if since is None:
         return [], []
     day = day_of(since)
-    oldest = connection.scalar(select(func.min(_column.created_at)))
-    if oldest is None or since <= oldest:
+    if since % _DAY_S == 0 or _is_before_all_rows(connection, since):
         return [daily.c.day >= day], []
     return [daily.c.day > day], [_column.created_at >= since, _column.day == day]
+
+
+def _is_before_all_rows(connection: Connection, since: float) -> bool:
+    oldest = connection.scalar(select(func.min(_column.created_at)))
+    return oldest is None or since <= oldest
 
 
 def _grouped(group: ColumnElement[Any], sums: Sequence[ColumnElement[Any]]) -> Select[Any]:

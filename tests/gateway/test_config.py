@@ -86,6 +86,7 @@ EXAMPLES = {
     "CACHE_TIMEOUT_MS": "80",
     "CACHE_MAX_BYTES": "2000000",
     "LEDGER": "sqlite:///x.db",
+    "LEDGER_RETENTION_DAYS": "90",
     "MODE": "shadow",
     "LISTEN": "off",
     "TOKEN": "env:PITH_ADMIN__TOKEN",
@@ -506,3 +507,13 @@ def test_a_remote_scorer_that_cannot_be(tmp_path: Path, written: str, why: str) 
     [problem] = refused(tmp_path, f"compressor: {{{written}}}\n")
     assert why in problem
     assert "sk-secret" not in problem
+
+
+def test_the_ledgers_url_may_be_in_a_variable(tmp_path: Path) -> None:
+    config = read(tmp_path, "ledger: env:DB", {"DB": "postgresql://pith:hunter2@db/pith"})
+    assert config.ledger == config.key_store_url == "postgresql://pith:hunter2@db/pith"
+    assert "hunter2" not in repr(config)
+    for text, env in (("ledger: env:DB", {}), ("ledger: 'env:'", {}), ("ledger: env:DB", {"DB": "hunter2"})):
+        [problem] = refused(tmp_path, text, env)
+        assert problem.startswith("pith.yaml:1: ledger: ")
+        assert "hunter2" not in problem

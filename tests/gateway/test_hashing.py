@@ -53,6 +53,20 @@ def test_a_short_secret_is_refused_without_showing_it(tmp_path: Path) -> None:
     assert "hello" not in str(caught.value)
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_what_replicas_share_wants_a_secret_they_share(tmp_path: Path, is_shared: bool) -> None:
+    beside = tmp_path / "pith.db" if is_shared else None  # a ledger in PostgreSQL is no file to be beside
+    with pytest.raises(
+        ConfigError, match=f"a shared {'cache' if is_shared else 'ledger'} wants the same one"
+    ):
+        load_secret({}, beside, is_shared=is_shared)
+    assert (
+        load_secret({"PITH_SECRET": "sixteen byte key"}, beside, is_shared=is_shared).key
+        == b"sixteen byte key"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("env", [{}, {"PITH_SECRET": ""}])
 def test_a_secret_is_made_once_and_kept(tmp_path: Path, env: dict[str, str]) -> None:
     ledger = tmp_path / "pith.db"

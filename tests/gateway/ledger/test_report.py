@@ -100,7 +100,7 @@ def assert_same(got: ReportRow, expected: ReportRow) -> None:
 @given(
     st.lists(any_entry, max_size=12, unique_by=lambda entry: entry.id),
     st.sampled_from(GROUPS),
-    st.none() | st.floats(0, 400_000),
+    st.none() | st.floats(0, 400_000) | st.integers(0, 5).map(lambda day: day * 86400.0),
 )
 def test_sums_agree_with_python(all_entries: list[Entry], group_by: str, since: float | None) -> None:
     with create_engine("sqlite://").connect() as connection:
@@ -167,6 +167,10 @@ def test_sums_outlive_the_rows(tmp_path: Path) -> None:
         assert sum(row.requests for row in report_rows(connection, "model", 86400.0)) == 3
         whole = report_rows(connection, "day", 86400.0 + 7)  # rows of this day are gone: it counts whole
         assert [row.group for row in whole] == ["1970-01-02", "1970-01-03", "1970-01-04"]
+        connection.execute(entries.delete().where(entries.c.id == "2"))
+        midnight = report_rows(connection, "day", 2 * 86400.0)  # a whole day needs no rows
+        assert [row.group for row in midnight] == ["1970-01-03", "1970-01-04"]
+        connection.execute(entries.insert(), [to_row(make(0))])
         cut = report_rows(connection, "day", 2 * 86400.0 + 7)
         assert [row.group for row in cut] == ["1970-01-04"]
 
