@@ -13,7 +13,7 @@ from gateway.accounting import Price, at_most, cost
 from gateway.chain import Link
 from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
-from gateway.expecting import Destination, Expecting
+from gateway.expecting import Destination, Expecting, unmodelled
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
 from gateway.logs import log_request
@@ -80,7 +80,7 @@ class Account:
         model = plan.request.model if plan.request else None
         destination = Destination(self.incoming.tenant, self._route(plan), model)
         expecting = Expecting(self.services, plan, destination)
-        prompt: Prompt | None = None
+        prompt = unmodelled(plan)
         try:
             await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
         finally:
