@@ -15,6 +15,9 @@ NO_GROUP: Final = "(none)"
 MAX_GROUPS: Final = 200
 """Most rows of one table: a client chooses its models' names, and may invent one a request."""
 
+RECENT: Final = 20_000
+"""Of so many latest requests what is known that no sum is kept of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -32,7 +35,6 @@ class Sums:
 
     group: str = ""
     requests: int = 0
-    conversations: int = 0
     origin_tokens: int = 0
     """Of requests that were answered (status below 400), like `compressed_tokens`."""
     compressed_tokens: int = 0
@@ -41,6 +43,12 @@ class Sums:
     """Of those, read from the provider's cache."""
     cost_usd: float = 0.0
     saved_usd: float = 0.0
+    negative: int = 0
+    """Requests that cost more than they would have uncompressed."""
+    unpriced: int = 0
+    recent: int = 0
+    """How many of the latest RECENT requests of all groups are this one's: of these is all that follows."""
+    conversations: int = 0
     lookups: int = 0
     """Requests whose texts wanted scores, or whose answer might have been on record."""
     hits: int = 0
@@ -48,9 +56,6 @@ class Sums:
     added_ms: float = 0.0
     timed: int = 0
     """Requests of which the added time is known."""
-    negative: int = 0
-    """Requests that cost more than they would have uncompressed."""
-    unpriced: int = 0
 
     @property
     def removed_tokens(self) -> int:

@@ -166,7 +166,7 @@ def rows(address: Address, dimension: str, groups: Sequence[Sums]) -> tuple[Row,
 
 def row(name: str, sums: Sums, link: str | None) -> Row:
     """The columns of all tables of sums."""
-    per_conversation = mean(sums.requests, sums.conversations)
+    per_conversation = mean(sums.recent, sums.conversations)
     cells = (
         ("requests", count(sums.requests)),
         ("before", count(sums.origin_tokens)),

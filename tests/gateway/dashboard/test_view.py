@@ -43,7 +43,7 @@ def test_a_selection_is_of_a_time_and_a_group() -> None:
 
 
 def test_losses_are_marked_and_groups_lead_to_their_requests() -> None:
-    loss = Sums("rag", 2, 1, 100, 60, 60, 30, 2.0, -0.5, 2, 1, 30.0, 2, 1, 1)
+    loss = Sums("rag", 2, 100, 60, 60, 30, 2.0, -0.5, 1, 1, 2, 1, 2, 1, 30.0, 2)
     page = view(Address(), Overview(groups=[loss], days=[loss], total=loss))
     [row] = page.rows
     assert row.is_loss

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from gateway.ledger.database import open_writer
 from gateway.ledger.overview import LISTED, read_overview
-from gateway.ledger.schema import entries, to_row
-from gateway.overview import DIMENSIONS, MAX_GROUPS, NO_GROUP, Selection, Sums
+from gateway.ledger.rollup import insert_rows
+from gateway.ledger.schema import to_row
+from gateway.ledger.store import SqlLedger
+from gateway.overview import DIMENSIONS, MAX_GROUPS, NO_GROUP, Overview, Selection, Sums
 from gateway.types import Entry, Usage
+from tests.postgres_server import postgres_server
 
 DAY_S = 86_400.0
 
@@ -30,7 +33,7 @@ def entry(number: int, day: int = 0, **said: Any) -> Entry:
 
 
 def write(connection: Connection, *written: Entry) -> None:
-    connection.execute(insert(entries), [to_row(one) for one in written])
+    insert_rows(connection, [to_row(one) for one in written])
 
 
 COMPRESSED: dict[str, Any] = {
@@ -55,6 +58,7 @@ def test_sums_by_group_by_day_and_together(connection: Connection) -> None:
     seen = read_overview(connection, "policy", Selection())
     assert seen.total == Sums(
         requests=4,
+        recent=4,
         conversations=1,
         origin_tokens=2000,
         compressed_tokens=1200,
@@ -115,3 +119,22 @@ def test_groups_and_lists_are_bounded(connection: Connection) -> None:
     assert (len(seen.groups), len(seen.latest), len(seen.negative)) == (MAX_GROUPS, LISTED, LISTED)
     assert (seen.groups[0].group, seen.groups[0].requests) == ("m0", 2)
     assert seen.negative[0].id == f"pith-{MAX_GROUPS + 4}"
+
+
+async def test_postgresql_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where rows are spooled
+    rows = [entry(n, day=n // 5, team=None if n % 3 else "a", **COMPRESSED) for n in range(20)]
+    selection = Selection(DAY_S, "policy", "rag")
+    with postgres_server() as server:
+        seen = [await overview_of(url, rows, selection) for url in (server.url, "sqlite:///pith.db")]
+    assert seen[0] == seen[1]
+    assert seen[0].total.requests == 15
+
+
+async def overview_of(url: str, rows: list[Entry], selection: Selection) -> Overview:
+    ledger = SqlLedger(url)
+    ledger.start()
+    for row in rows:
+        ledger.record(row)
+    await ledger.aclose()
+    return await ledger.overview("team", selection)
