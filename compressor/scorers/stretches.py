@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final
 
 import numpy as np
@@ -26,11 +26,13 @@ from compressor.types import Bools, Ints, Spans
 
 LONGEST: Final = 24
 """Characters of a stretch worth remembering. Sentences of Chinese are one stretch, and new every time."""
+MOST_DIGITS: Final = 4
+"""Of a stretch that is remembered, which has no "@" either: numbers of people and accounts have more."""
 TOO_LONG: Final = 16_384
 """Characters of a stretch that no tokenizer should be given in one piece."""
 MOST_TOKENS: Final = 1 << 19
 """Remembered at a time; then all are forgotten. 12 bytes each, and some 200 for each stretch: 68 MB at two
-tokens a stretch of Korean. The stretches are words of prompts in the clear (docs/data.md), on nobody's record."""
+tokens a stretch of Korean. The stretches are words of prompts in the clear (docs/data.md)."""
 
 _CUTTERS: Final = ("WhitespaceSplit", "BertPreTokenizer")
 """Pre-tokenizers that cut at white space, whatever stands on either side, and drop it."""
@@ -84,14 +86,14 @@ def _is_local_metaspace(step: Any) -> bool:
     return bool(step.get("type") == "Metaspace" and step.get("prepend_scheme", "always") != "first")
 
 
-_PLAIN, _WHITE, _TYING = range(3)
+_PLAIN, _WHITE, _TYING, _DIGIT, _AT = range(5)
 _TABLE_SIZE: Final = 0x20000
 
 
 @cache
 def _kinds() -> NDArray[np.uint8]:
-    """Of each character: white space, or one beside which white space may be no wall. The last is for all
-    beyond the table."""
+    """Of each character: white space, one beside which white space may be no wall, or one of what may name
+    somebody. The last is for all beyond the table."""
     kinds = np.full(_TABLE_SIZE, _PLAIN, np.uint8)
     for code in range(_TABLE_SIZE):
         char = chr(code)
@@ -101,6 +103,9 @@ def _kinds() -> NDArray[np.uint8]:
             kinds[code] = _TYING
         elif char.isspace():
             kinds[code] = _WHITE
+        elif char.isdecimal():
+            kinds[code] = _DIGIT
+    kinds[ord("@")] = _AT
     kinds[-1] = _TYING
     return kinds
 
@@ -153,19 +158,20 @@ class Stretches:
             return None
         first, past = runs(kinds != _WHITE)
         lengths = past - first
-        is_long: Bools = lengths > LONGEST
-        if not len(first) or int(lengths.max()) > TOO_LONG or 2 * lengths[is_long].sum() > lengths.sum():
+        if not len(first) or int(lengths.max()) > TOO_LONG:
+            return None
+        is_new = (lengths > LONGEST) | _names_somebody(kinds, first)
+        if 2 * lengths[is_new].sum() > lengths.sum():
             return None
         stretches = text.split()
-        short, long = _parted(stretches, is_long)
-        ids, spans, counts = self._remembered(short)
-        if long:
-            long_ids, long_spans = self._encode(long)
+        ids, spans, counts = self._remembered(list(compress(stretches, (~is_new).tolist())))
+        if is_new.any():
+            new_ids, new_spans = self._encode(list(compress(stretches, is_new.tolist())))
             all_counts = np.empty(len(stretches), np.intp)
-            all_counts[is_long], all_counts[~is_long] = [len(own) for own in long_ids], counts
-            counts, is_of_long = all_counts, np.repeat(is_long, all_counts)
-            ids = _woven(is_of_long, np.concatenate(long_ids), ids)
-            spans = _woven(is_of_long, np.concatenate(long_spans), spans)
+            all_counts[is_new], all_counts[~is_new] = [len(own) for own in new_ids], counts
+            counts, is_of_new = all_counts, np.repeat(is_new, all_counts)
+            ids = _woven(is_of_new, np.concatenate(new_ids), ids)
+            spans = _woven(is_of_new, np.concatenate(new_spans), spans)
         return ids, spans + np.repeat(first.astype(np.int32), counts)[:, np.newaxis]
 
     def _remembered(self, stretches: Sequence[str]) -> tuple[Ints, Spans, Positions]:
@@ -188,10 +194,11 @@ class Stretches:
                 self._shelf = _Shelf.empty()  # whoever reads the old one still has it
 
 
-def _parted(stretches: list[str], is_long: Bools) -> tuple[list[str], list[str]]:
-    if not is_long.any():
-        return stretches, []
-    return [one for one in stretches if len(one) <= LONGEST], [one for one in stretches if len(one) > LONGEST]
+def _names_somebody(kinds: NDArray[np.uint8], first: Positions) -> Bools:
+    """Which stretches may be somebody's number or address."""
+    n_digits = np.add.reduceat(kinds == _DIGIT, first, dtype=np.intp)
+    is_address: Bools = np.logical_or.reduceat(kinds == _AT, first)
+    return (n_digits > MOST_DIGITS) | is_address
 
 
 def _woven(mask: Bools, those: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int32]:

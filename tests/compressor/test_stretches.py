@@ -50,7 +50,7 @@ PAIRS = {name: (TextTokenizer(one, name), TextTokenizer(one, name)) for name, on
 
 hostile = st.text(
     st.sampled_from(
-        [*" \t\n\r\v\f\x85\xa0\u2028\u3000\x1c\x00", *"aé\u0301\u200d\u200b\u0600▁#가각\u1100ﬁ①½ﷺ🏽"]
+        [*" \t\n\r\v\f\x85\xa0\u2028\u3000\x1c\x00", *"aé\u0301\u200d\u200b\u0600▁#가각\u1100ﬁ①½ﷺ🏽@1234567"]
     )
 )
 
@@ -78,6 +78,14 @@ def test_ordinary_texts_are_encoded_by_their_stretches() -> None:
     assert by_stretches.encode("The meeting began at noon: 회의는 열두 시에.") is not None
     assert by_stretches.encode("会議は正午に始まりました。" * 3) is None, "one stretch, and new every time"
     assert by_stretches.encode("e\u0301") is None
+
+
+def test_what_may_name_somebody_is_not_remembered() -> None:
+    by_stretches = Stretches(PAIRS["wordpiece"][0]._each)
+    text = "In 2024 the notes of the meeting went to jo@example.org and to +49-170-123 by ４４４４４ of it."
+    assert by_stretches.encode(text) is not None
+    words = {"In", "2024", "the", "notes", "of", "meeting", "went", "to", "and", "by", "it."}
+    assert set(by_stretches._shelf.places) == words
 
 
 def test_what_is_remembered_has_a_bound() -> None:
