@@ -1,10 +1,11 @@
 """Which conversation a request belongs to, and what was decided for it at first sight (pins).
 
-A conversation has a name from its client (`x-pith-unit`, else `prompt_cache_key`) and its opening messages,
-since a unit may be a user, and applications send one cache key with all they ask. Else it is the one of what
-the request continues at the upstream (`chain.py`). Else it is recognised: each request's messages are
-recorded as a prefix, and a later request that begins with a recorded prefix belongs to the same conversation,
-the longest one deciding.
+What continues an answer that the upstream keeps belongs to its conversation (`chain.py`), whatever else the
+request says, for of how that opened it holds nothing. Else a conversation has a name from its client
+(`x-pith-unit`, else `prompt_cache_key`) and its opening messages, since a unit may be a user, and
+applications send one cache key with all they ask. Else it is recognised: each request's messages are recorded
+as a prefix, and a later request that begins with a recorded prefix belongs to the same conversation, the
+longest one deciding.
 
 Recognition compares raw bytes. A client that writes an old message differently on a later turn (other
 spacing, key order or escapes, as some do with tool calls) starts a new conversation: its pins are lost
@@ -56,14 +57,14 @@ class Conversations:
         `n_opening` messages open it: they tell apart what a client calls by one name. `chain` is what the
         upstream calls what the request continues, `chained` the conversation that is known to be.
         """
+        if chained is not None and _NAME.fullmatch(chained.encode()):
+            return chained
         for kind, given in ((b"unit", unit), (b"prompt_cache_key", prompt_cache_key)):
             if given:
                 opening = messages[:n_opening]
                 parts = (b"conversation", kind, tenant.encode(), _encode(given), *opening)
                 name = await self._offload(sum(map(len, opening)), self._secret.keyed, *parts)
                 return name.hex()
-        if chained is not None and _NAME.fullmatch(chained.encode()):
-            return chained
         if chain is not None:
             return self._secret.keyed(b"conversation", b"chain", tenant.encode(), _encode(chain)).hex()
         return await self._recognise(tenant, messages)

@@ -134,6 +134,16 @@ async def test_the_clients_own_name_goes_first() -> None:
     assert cache.values == {}
 
 
+@pytest.mark.parametrize("named", [{"unit": "a"}, {"prompt_cache_key": "k"}, {}])
+async def test_what_continues_a_kept_answer_belongs_to_its_conversation(named: dict[str, str]) -> None:
+    """Such a turn holds nothing of how the conversation opened, by which a client's name is told apart."""
+    conversations = Conversations(MemoryCache(1 << 20, lambda: 0.0), SECRET, OFFLOAD)
+    names = {"unit": None, "prompt_cache_key": None, **named}
+    first = await conversations.identify("t", [ASK], n_opening=1, **names)
+    later = await conversations.identify("t", [MORE], n_opening=1, chain="resp_1", chained=first, **names)
+    assert later == first
+
+
 async def test_what_a_client_calls_by_one_name_is_told_apart_by_how_it_opens() -> None:
     async def named(*messages: bytes, n_opening: int = 2) -> str:
         conversations = Conversations(DictCache(), SECRET, OFFLOAD)
