@@ -222,9 +222,9 @@ def test_the_longest_row_is_read_from_the_model(
     folder = build(family, tmp_path, **config)
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": stated}))
     scorer = ClassifierScorer.load(str(folder), "cpu", "fp32")
-    text = "word " * 2000
+    text = ". " * 2000  # one token each, so that rows can be full
     chunks = scorer.encode(text, split(text))
-    assert max(chunk.n_tokens for chunk in chunks) == longest
+    assert longest - 4 < max(chunk.n_tokens for chunk in chunks) <= longest  # rows end where words do
     assert len(scored(scorer, text)) == 2000  # the last position is one the model has
 
 

@@ -147,7 +147,7 @@ def test_policies_are_not_loaded_for_a_scorer_that_cannot(tmp_path: Path) -> Non
     policies = tmp_path / "policies.yaml"
     policies.write_text("policies:\n  - name: a\n    params: {fidelity: compat}\n")
     config = load_config(None, {}, {"policies": str(policies)})
-    with pytest.raises(ValueError, match="fidelity is 'compat', which the scorer frequency"):
+    with pytest.raises(ValueError, match="fidelity is 'compat', which the scorer embedded"):
         load(config)
 
 
