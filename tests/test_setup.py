@@ -178,8 +178,11 @@ def names(requirements: object) -> set[str]:
     return {re.sub(r"[^\w.-].*", "", entry).replace(".", "-") for entry in requirements}
 
 
-ELSEWHERE = {"gateway/throughput/peer_process.py": {"llmlingua"}}
-"""Run by an environment of their own, which has what they import."""
+ELSEWHERE = {
+    "gateway/throughput/peer_process.py": {"llmlingua"},  # run by an environment of its own, which has it
+    "gateway/ledger/parquet.py": {"pyarrow"},  # of the extra `parquet`
+}
+"""What a file imports that is no dependency, and why."""
 
 
 def test_every_dependency_imported_is_declared() -> None:
