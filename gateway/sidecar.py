@@ -24,6 +24,7 @@ from gateway.json_spans import Document, Unreadable
 from gateway.refusal import Refusal
 from gateway.services import Services
 from gateway.splice import Cut, Edit, Paste, decode, raw_spans, splice
+from gateway.treatment import unmark
 from gateway.vocabularies import have_vocabulary
 from policies.decide import Decision, decide
 from policies.match import RequestFacts
@@ -66,7 +67,12 @@ async def compress_request(
     await have_vocabulary(tokenizer)
     wanted = await services.offload(len(request), _wanted, request, parsed.texts, decision, tokenizer)
     results = await _compress(wanted, caller, services)
-    return Answer(results, await services.offload(len(request), _cut, request, wanted, results), decision)
+    if decision.mode == "on":
+        cut = await services.offload(len(request), _cut, request, wanted, results)
+    else:  # shown, not applied
+        edits = await services.offload(len(request), unmark, request, parsed, decision)
+        cut = await services.offload(len(request), splice, request, edits)
+    return Answer(results, cut, decision)
 
 
 def bad_request(message: str) -> Refusal:

@@ -15,6 +15,7 @@ from compressor import Compressed, CompressionParams
 from gateway.access.principal import Principal
 from gateway.offload import INLINE_BYTES
 from gateway.sidecar import Answer, compress_request
+from policies.match import PolicySet
 from tests.gateway.pipeline import pipeline, policy_set
 
 POLICY = policy_set({"name": "half", "params": {"rate": 0.5, "min_tokens": 0, "roles": ["user", "tool"]}})
@@ -53,8 +54,8 @@ class FirstHalf:
         return [Compressed(half, 2, 1, spans) for half, spans in zip(halves, kept, strict=True)]
 
 
-async def asked(compressor: FirstHalf, *messages: tuple[str, str]) -> Answer:
-    services = replace(pipeline(POLICY).services, compressor=compressor)
+async def asked(compressor: FirstHalf, *messages: tuple[str, str], policies: PolicySet = POLICY) -> Answer:
+    services = replace(pipeline(policies).services, compressor=compressor)
     request = {"model": "gpt-4o", "messages": [{"role": role, "content": text} for role, text in messages]}
     body = {"request": request}
     answer = await compress_request(json.dumps(body).encode(), body, Principal("tenant", "key"), services)
@@ -71,6 +72,14 @@ async def test_texts_that_are_asked_for_alike_are_compressed_at_one_go() -> None
     said = [message["content"] for message in json.loads(answer.request)["messages"]]
     assert said == ["a", "cd", "as it is", "g"]
     assert [result.text for result in answer.results] == ["a", "cd", "g"]
+
+
+async def test_in_shadow_mode_results_are_shown_and_only_marks_are_taken_out() -> None:
+    shadow = policy_set({"name": "s", "mode": "shadow", "params": {"rate": 0.5, "marks": ["user"]}})
+    text = 'one <pith keep>two</pith> "three"'
+    answer = await asked(FirstHalf(), ("user", text), policies=shadow)
+    assert json.loads(answer.request)["messages"] == [{"role": "user", "content": 'one two "three"'}]
+    assert len(answer.results) == 1
 
 
 async def test_a_long_text_is_cut_apart_from_the_event_loop() -> None:
