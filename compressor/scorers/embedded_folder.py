@@ -52,6 +52,13 @@ class Model:
 
 def read_model(folder: Path) -> Model:
     """The model of a folder. Raises ModelError."""
+    try:
+        return _assembled(folder)
+    except KeyError as error:
+        raise ModelError(f"model {str(folder)!r}: {WEIGHTS} lacks {error}: export it anew") from error
+
+
+def _assembled(folder: Path) -> Model:
     contents = {name: _read(folder, name) for name in (WEIGHTS, GRAPH, TOKENIZER)}
     digest = hashlib.sha256()
     for content in contents.values():
@@ -66,9 +73,8 @@ def read_model(folder: Path) -> Model:
             f"{len(pieces)}: they are not of one model"
         )
     named = tuple(json.loads(metadata["graph"]))
-    missing = [name for name in named if name not in weights]
-    if missing:
-        raise ModelError(f"model {str(folder)!r}: {WEIGHTS} lacks {missing[0]!r}: export it anew")
+    if missing := [name for name in named if name not in weights]:
+        raise KeyError(missing[0])
     special = {at: pieces[at].astype(np.float32) * scale[at] for at in (BEGIN, END)}
     return Model(
         tokenizer,

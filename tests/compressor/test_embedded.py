@@ -139,6 +139,14 @@ def rewrite_metadata(folder: Path, **changes: str) -> None:
     save_file(load_file(folder / WEIGHTS), folder / WEIGHTS, {**metadata, **changes})
 
 
+def leave_out(folder: Path, name: str) -> None:
+    with (folder / WEIGHTS).open("rb") as file:
+        metadata = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+    weights = load_file(folder / WEIGHTS)
+    del weights[name]
+    save_file(weights, folder / WEIGHTS, metadata)
+
+
 def other_tokenizer(folder: Path) -> None:
     definition = json.loads(tiny_tokenizer().to_str())
     definition["model"]["vocab"].append(["▁more", -9.0])
@@ -154,6 +162,7 @@ BREAKS: dict[str, Callable[[Path], object]] = {
     "tokenizer.json.gz does not load": lambda folder: (folder / TOKENIZER).write_bytes(gzip.compress(b"{}")),
     "not of one model": other_tokenizer,
     "trained on inputs of version 0": lambda folder: rewrite_metadata(folder, inputs="0"),
+    "lacks 'pieces.scale'": lambda folder: leave_out(folder, "pieces.scale"),
     "lacks 'nothing'": lambda folder: rewrite_metadata(folder, graph='["nothing"]'),
 }
 
