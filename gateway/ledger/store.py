@@ -269,7 +269,8 @@ class SqlLedger:
             return False
         segment = self._spool.claim()
         self._has_spooled = segment is not None
-        if segment is None:
+        if segment is None:  # another process has taken it up: is the store well again?
+            self._has_spooled = self._degraded is not None and not self._try_store([])
             return False
         try:
             if not all(map(self._try_store, segment.batches(self._settings.batch_rows))):
@@ -320,7 +321,8 @@ class _Store:
         """All rows in one transaction; returns why that failed."""
         try:
             connection = self._open()
-            insert_rows(connection, rows)
+            if rows:
+                insert_rows(connection, rows)
             connection.commit()
         except STORE_ERRORS as error:
             self.close()
