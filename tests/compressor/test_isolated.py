@@ -164,6 +164,7 @@ def test_killed_while_idle_is_noticed(shared: IsolatedScorer) -> None:
     pid = pid_of(shared)
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_there(pid))
+    until(lambda: shared.pid != pid)
     assert pid_of(shared) != pid
     assert scored(shared, TEXT)
 
