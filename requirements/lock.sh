@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides), llmlingua.txt (the
 # package that fidelity compat is compared with, and what it needs beside cpu.txt), sdk-suite.txt (the official SDK and
-# what its own tests need) and clients*.txt (clients that are tested with Pith), each in an environment of its own.
+# what its own tests need), clients*.txt (clients that are tested with Pith) and oracle.txt (a library of statistics that
+# ours are compared with), each in an environment of its own.
 #
 # One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
 # the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
@@ -35,6 +36,10 @@ printf '%s\n' anthropic langchain-anthropic langchain-openai litellm llama-index
 compile "$work/clients.txt" "$work/clients.in"
 echo 'openai>=3,<4' >"$work/clients-openai-3.in"
 compile "$work/clients-openai-3.txt" "$work/clients-openai-3.in"
+grep -ohE '^[a-z0-9-]+==' "$work/cpu.txt" "$work/dev.txt" | sed 's/==//' | sort -u >"$work/dev-names.txt"
+echo 'tea-tasting==1.14.0' >"$work/oracle.in"
+compile "$work/oracle.txt" "$work/oracle.in" --constraints "$work/cpu.txt" --constraints "$work/dev.txt" \
+    --excludes "$work/dev-names.txt"
 
 torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' "$work/cpu.txt")
 grep -q " torch-$torch+cpu-" requirements/torch-cpu.sha256 || {
@@ -68,4 +73,8 @@ for clients in clients clients-openai-3; do
         cat "$work/$clients.txt"
     } >"requirements/$clients.txt"
 done
+{
+    echo "# tea-tasting and what it needs beside cpu.txt and dev.txt, for tests/oracle.py; made by requirements/lock.sh."
+    cat "$work/oracle.txt"
+} >requirements/oracle.txt
 wc -l requirements/*.txt

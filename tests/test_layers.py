@@ -43,6 +43,7 @@ PLACES = {
     "litellm": ("gateway/upstreams/litellm.py",),
     "llmlingua": ("gateway/throughput/peer_process.py",),
     "onnxruntime": ("compressor/scorers/embedded_session.py",),
+    "scipy": ("policies/statistics.py",),
 }
 """Third-party package to the files and folders that may import it. (To find a package's files, ask
 `importlib.util.find_spec`, which does not import it.)"""
@@ -71,6 +72,7 @@ DELAYED = {
     "compressor.train": "it brings torch",
     "wordfreq": "of the extra `train`; its tables are large",
     "gateway.dashboard.rendering": "it brings jinja2, 9 MB; for whoever looks at a page",
+    "scipy.special": "27 MB that no request needs; for whoever reads an experiment",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",
 }
 """What an import inside a function may name, with all below it, and why it is worth delaying."""
@@ -283,7 +285,7 @@ def seed(root: Path, files: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("module", ["compressor", "policies", "gateway", "gateway.cli"])
 def test_importing_a_package_loads_nothing_heavy(module: str) -> None:
-    heavy = ("torch", "transformers", "litellm", "httpx", "redis", "sqlalchemy")
+    heavy = ("torch", "transformers", "litellm", "httpx", "redis", "sqlalchemy", "scipy")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -204,6 +204,11 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     assert project()["build-system"]["requires"] == [f"setuptools=={lock('cpu')['setuptools'][0]}"]
 
 
+def test_the_oracle_is_laid_over_what_runs() -> None:
+    assert not lock("oracle").keys() & (lock("cpu").keys() | lock("dev").keys())
+    assert "tea-tasting" in lock("oracle")
+
+
 def test_the_locks_leave_where_packages_come_from_to_pip() -> None:
     text = "".join(text_of(path) for path in tracked() if path.startswith("requirements/"))
     assert set(re.findall(r"https?://[\w./-]+", text)) == {"https://download.pytorch.org/whl/cpu"}
