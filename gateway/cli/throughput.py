@@ -88,7 +88,7 @@ def compressor(
     elif agreement:
         _show_agreement(found)
     else:
-        _show(found)
+        show(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +188,27 @@ def _agreement(folder: Path, device: str, precision: str) -> Json:
     }
 
 
-_COLUMNS = (
+Columns = tuple[tuple[str, str, str], ...]
+
+_SPEED: Columns = (
     ("tokens/s", "tokens_per_second", ",.0f"),
     ("CPU µs/token", "cpu_us_per_token", ",.1f"),
     ("p50 ms", "p50_ms", ",.0f"),
     ("p99 ms", "p99_ms", ",.0f"),
     ("of bare", "bare_share", ".0%"),
     ("given", "given_share", ".2f"),
-    ("llmlingua/s", "other_tokens_per_second", ",.0f"),
+)
+"""Heading, figure, form. `given`: tokens that went to the model for one of the text."""
+_BESIDE: Columns = (
+    ("tokens/s", "tokens_per_second", ",.0f"),
+    ("llmlingua", "other_tokens_per_second", ",.0f"),
     ("× faster", "times", ".1f"),
     ("× less CPU", "times_less_cpu", ".1f"),
 )
-"""Heading, figure, form. `given`: tokens that went to the model for one of the text."""
 
 
-def _show(found: Json) -> None:
+def show(found: Json) -> None:
+    """As tables, for a terminal of 80 columns."""
     console = Console()
     console.print(f"{found['model']} on {found['chosen']}", highlight=False)
     bare = found["bare"]
@@ -212,18 +218,26 @@ def _show(found: Json) -> None:
         f"besides the model {found['besides_model_us_per_token']:.2f} µs a token",
         highlight=False,
     )
-    columns = [column for column in _COLUMNS if any(column[1] in row for row in found["rows"])]
-    table = Table(caption=f"load average before and after: {found['load'][0]:.2f}, {found['load'][1]:.2f}")
+    console.print(_table(found["rows"], _SPEED))
+    if any("times" in row for row in found["rows"]):
+        console.print(_table(found["rows"], _BESIDE))
+    before, after = found["load"]
+    console.print(f"load average before and after: {before:.2f}, {after:.2f}", highlight=False)
+
+
+def _table(rows: Sequence[Json], columns: Columns) -> Table:
+    """Two of them, since one with every column does not fit a terminal of 80."""
+    table = Table()
     for name in ("target tokens", "at once", *(name for name, _, _ in columns)):
         table.add_column(name, justify="right")
-    for row in found["rows"]:
+    for row in rows:
         size = f"{row['tokens']:,}" + (f" as {row['texts']}" if row["texts"] > 1 else "")
         if "left_out_s" in row:
             table.add_row(size, str(row["at_once"]), f"left out: {row['left_out_s']:,.0f} s")
             continue
         figures = [f"{row[key]:{form}}" if key in row else "" for _, key, form in columns]
         table.add_row(size, str(row["at_once"]), *figures)
-    console.print(table)
+    return table
 
 
 def _show_agreement(found: Json) -> None:

@@ -15,7 +15,7 @@ from compressor.scorers.shapes import SHAPES as KNOWN
 from compressor.scorers.shapes import Shape
 from compressor.scorers.shapes import build as build_shape
 from gateway.cli import main
-from gateway.cli.throughput import SHAPES
+from gateway.cli.throughput import SHAPES, show
 from gateway.demo.conversation import text
 from gateway.demo.corpus import PROSE
 from tests.compressor.tiny_models import build
@@ -66,6 +66,30 @@ def test_as_a_table(folder: Path) -> None:
     result = bench("--scorer", str(folder), "--quick", "--precision", "fp32")
     assert "bare forward pass" in result.stdout
     assert "load average" in result.stdout
+
+
+def test_the_tables_fit_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither figures nor headings are cut at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {"tokens": 4000, "texts": 64, "at_once": 1, "given_share": 1.03, "times": 29.3}
+    figures = dict.fromkeys(("tokens_per_second", "cpu_us_per_token", "p50_ms", "p99_ms"), 10_000.0)
+    bare = {"tokens_per_second": 1.0, "gflops": 1.0, "peak_share": 0.5, "peak_gflops": 2.0}
+    show(
+        {
+            "model": "mbert",
+            "chosen": "cpu: int8",
+            "bare": bare,
+            "besides_model_us_per_token": 1.3,
+            "rows": [row | figures, {**row, "left_out_s": 10.0}],
+            "load": [0.5, 0.6],
+        }
+    )
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert "29.3" in shown
+    assert shown.count("left out") == 2
 
 
 def test_agreement_with_fp32_is_whole_for_fp32(folder: Path) -> None:
