@@ -218,9 +218,14 @@ def show(found: Json) -> None:
         f"besides the model {found['besides_model_us_per_token']:.2f} µs a token",
         highlight=False,
     )
-    console.print(_table(found["rows"], _SPEED))
-    if any("times" in row for row in found["rows"]):
-        console.print(_table(found["rows"], _BESIDE))
+    measured = [row for row in found["rows"] if "left_out_s" not in row]
+    console.print(_table(measured, _SPEED))
+    if any("times" in row for row in measured):
+        console.print(_table(measured, _BESIDE))
+    for row in found["rows"]:
+        if "left_out_s" in row:
+            what = f"{_size(row)} tokens, {row['at_once']} at once"
+            console.print(f"left out: {what}, would take {row['left_out_s']:,.0f} s", highlight=False)
     before, after = found["load"]
     console.print(f"load average before and after: {before:.2f}, {after:.2f}", highlight=False)
 
@@ -231,13 +236,13 @@ def _table(rows: Sequence[Json], columns: Columns) -> Table:
     for name in ("target tokens", "at once", *(name for name, _, _ in columns)):
         table.add_column(name, justify="right")
     for row in rows:
-        size = f"{row['tokens']:,}" + (f" as {row['texts']}" if row["texts"] > 1 else "")
-        if "left_out_s" in row:
-            table.add_row(size, str(row["at_once"]), f"left out: {row['left_out_s']:,.0f} s")
-            continue
         figures = [f"{row[key]:{form}}" if key in row else "" for _, key, form in columns]
-        table.add_row(size, str(row["at_once"]), *figures)
+        table.add_row(_size(row), str(row["at_once"]), *figures)
     return table
+
+
+def _size(row: Json) -> str:
+    return f"{row['tokens']:,}" + (f" as {row['texts']}" if row["texts"] > 1 else "")
 
 
 def _show_agreement(found: Json) -> None:
