@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from policies.errors import PolicyError, Problem
 from policies.load import policies_of
+from policies.outcomes import JUDGE
 from policies.params import PolicyParams
 from policies.parse import Document, KeyPath, dotted, parse
 from policies.schema import Match, Policy
@@ -18,6 +19,7 @@ Warned: TypeAlias = tuple[str, KeyPath, str]
 
 LOW_RATE = 0.3
 _RISKY_ROLES = frozenset({"system", "developer", "assistant"})
+_WEEK = 7
 _UNLIKE = 1000  # one variant this many times the weight of another is more often a slip than a plan
 
 
@@ -170,6 +172,25 @@ def _experiment(policy: Policy) -> Iterator[Warned]:
         )
 
 
+def _design(policy: Policy) -> Iterator[Warned]:
+    experiment = policy.experiment
+    if experiment is None:
+        return
+    if experiment.share == 0:
+        yield "idle_experiment", ("experiment", "share"), "share 0: nobody takes part; raise it"
+    weights = {variant.name: variant.weight for variant in experiment.variants}
+    if weights[experiment.control_name] == 0:
+        message = f"the control {experiment.control_name!r} has no weight, so nothing is compared with it"
+        yield "no_control", ("experiment", "variants"), message
+    if experiment.plan.min_days < _WEEK:
+        message = f"under {_WEEK} days some days of the week are missing; an effect may be that of a day"
+        yield "short_plan", ("experiment", "plan", "min_days"), message
+    has_judge = experiment.mirror is not None and experiment.mirror.judge is not None
+    if JUDGE in experiment.guardrails and "guardrails" in experiment.model_fields_set and not has_judge:
+        message = "nobody judges answers: name a model in mirror.judge"
+        yield "unjudged", ("experiment", "guardrails", JUDGE), message
+
+
 _RULES: tuple[Callable[[Policy], Iterator[Warned]], ...] = (
     _risky_role,
     _digits_unforced,
@@ -178,6 +199,7 @@ _RULES: tuple[Callable[[Policy], Iterator[Warned]], ...] = (
     _compat_named,
     _unused_bounds,
     _experiment,
+    _design,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,12 +14,21 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from compressor.errors import ParamsError
+from policies.design import Design, Share
+from policies.outcomes import HOLDOUT
 from policies.params import Frozen, Number, PolicyParams, merge
+from policies.validate import suggestion
 
 Mode: TypeAlias = Literal["on", "shadow", "off"]
 """Apply; compress and record but forward the original; leave alone."""
 
 MAX_TTL_S = 30 * 86_400.0
+
+UnitKind: TypeAlias = Literal["conversation", "key", "user"]
+
+_NOT_VERSIONED = {"experiment": {"share", "mirror"}}
+"""Neither changes who gets which variant, or how what was seen is read: the same experiment goes on with more
+units, or more requests mirrored."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -30,6 +40,12 @@ def check_name(name: str) -> str:
             f"value {name!r}: use up to 64 letters, digits, '.', '_' or '-', first a letter or digit"
         )
     return name
+
+
+def _not_all(share: float) -> float:
+    if share == 1:
+        raise ValueError("value 1.0: nobody would take part; give less, e.g. 0.05")
+    return share
 
 
 class Match(Frozen):
@@ -74,10 +90,18 @@ class Variant(Frozen):
         return weight
 
 
-class Experiment(Frozen):
+class Experiment(Design):
     """Deals units to variants, by weight."""
 
     salt: str
+    unit: UnitKind = "conversation"
+    """What sticks to a variant."""
+    share: Share = 1.0
+    """Of the units take part; the others get the policy itself and are not compared."""
+    holdout: Annotated[Share, AfterValidator(_not_all)] = 0.0
+    """Of the units are never compressed, whatever becomes of the experiment."""
+    control: str | None = None
+    """The variant that the others are compared with; None: the first that is off, else the first."""
     variants: tuple[Variant, ...]
 
     @field_validator("salt")
@@ -91,9 +115,28 @@ class Experiment(Frozen):
     @classmethod
     def _can_deal(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
         check_unique("variant", (variant.name for variant in variants))
-        if not sum(variant.weight for variant in variants) > 0:
+        if any(variant.name == HOLDOUT for variant in variants):
+            raise ValueError(f"a variant is named {HOLDOUT!r}, as the units that `holdout` sets apart are")
+        total = sum(variant.weight for variant in variants)
+        if not total > 0:
             raise ValueError("no variant has a weight above 0; give at least one, e.g. 50")
+        if not math.isfinite(total):
+            raise ValueError("the weights are too large to be summed; they are shares, e.g. 90 and 10")
         return variants
+
+    @model_validator(mode="after")
+    def _has_control(self) -> Experiment:
+        names = [variant.name for variant in self.variants]
+        if self.control is not None and self.control not in names:
+            hint = suggestion(self.control, names)
+            raise ValueError(f"control {self.control!r} is the name of no variant{hint}")
+        return self
+
+    @property
+    def control_name(self) -> str:
+        """The variant that the others are compared with."""
+        off = (variant.name for variant in self.variants if variant.mode == "off")
+        return self.control or next(off, self.variants[0].name)
 
 
 class ResponseCache(Frozen):
@@ -143,7 +186,7 @@ class Policy(Frozen):
     @cached_property
     def version(self) -> str:
         """Changes whenever the policy says something else; layout and the order of keys do not count."""
-        content = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_NOT_VERSIONED)
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
         return hashlib.sha256(canonical).hexdigest()[:12]
 

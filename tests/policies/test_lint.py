@@ -88,6 +88,36 @@ def test_where_one_policy_takes_all_requests_none_is_left_over() -> None:
 VARIANTS = "policies[0].experiment.variants"
 
 
+COMPARED = ("{name: c, weight: 9, mode: off}", "{name: t, weight: 1}")
+EXPERIMENT = "policies[0].experiment"
+
+
+@pytest.mark.parametrize(
+    ("said", "findings"),
+    [
+        ("share: 0", [("idle_experiment", 10, f"{EXPERIMENT}.share")]),
+        ("control: t", []),
+        ("plan: {min_days: 6}", [("short_plan", 10, f"{EXPERIMENT}.plan.min_days")]),
+        ("plan: {min_days: 7}", []),
+        ("guardrails: {errors: 0.1}", []),
+        ("guardrails: {judge: 0.1}", [("unjudged", 10, f"{EXPERIMENT}.guardrails.judge")]),
+        ("mirror: {}", []),
+        ("{guardrails: {judge: 0.1}, mirror: {judge: {upstream: u, model: m}}}", []),
+    ],
+)
+def test_designs(said: str, findings: list[tuple[str, int, str]]) -> None:
+    lines = said[1:-1].split(", mirror") if said.startswith("{") else [said]
+    if len(lines) == 2:
+        lines[1] = f"mirror{lines[1]}"
+    assert found(*experiment(*COMPARED), *(f"      {line}" for line in lines)) == findings
+
+
+def test_a_control_without_weight_compares_nothing() -> None:
+    lines = experiment("{name: c, weight: 0}", "{name: t, weight: 1, mode: off}", "{name: u, weight: 1}")
+    codes = [code for code, _, _ in found(*lines, "      control: c")]
+    assert codes == ["no_control", "weights"]
+
+
 def experiment(*variants: str, mode: str = "on", params: str = "{}") -> list[str]:
     head = ["  - name: a", f"    mode: {mode}", f"    params: {params}", "    experiment:", "      salt: s"]
     return [*head, "      variants:", *(f"        - {variant}" for variant in variants)]
