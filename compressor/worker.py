@@ -59,6 +59,8 @@ class Vitals:
     """Spent on forward passes so far."""
     n_scored: int = 0
     """Tokens scored in that time."""
+    n_failed: int = 0
+    """Chunks that got no scores, or what is no number: their texts stayed whole."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,7 +114,7 @@ class Worker:
         self._wake = threading.Condition()
         self._waiting: dict[int, tuple[_Waiter, int]] = {}
         self._ids = itertools.count()
-        self._busy_s, self._n_scored = 0.0, 0
+        self._busy_s, self._n_scored, self._n_failed = 0.0, 0, 0
         self._end: str | None = None
         self._thread = threading.Thread(target=self._run, name="pith-device", daemon=True)
         self._trouble: str | None = None
@@ -145,6 +147,7 @@ class Worker:
                 n_restarts,
                 self._busy_s,
                 self._n_scored,
+                self._n_failed,
             )
 
     def start(self) -> None:
@@ -216,6 +219,7 @@ class Worker:
             self._n_scored += batch.n_tokens
             self._batcher.finished(batch, took_s)
             errors = [outcome for outcome in outcomes if isinstance(outcome, ScoringError)]
+            self._n_failed += len(errors)
             if self._end is None and not (self._reports and _any(outcomes, ScorerLost)):
                 self._trouble = shown(errors[-1]) if len(errors) == len(outcomes) else None
         self._answer(zip(batch.jobs, outcomes, strict=True))

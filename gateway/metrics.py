@@ -91,6 +91,7 @@ SCORER_AGE = _gauge(
 SCORER_BOUND = _gauge(
     "pith_scorer_batch_limit_tokens", "Most tokens of a batch that memory takes", "device", merge="max"
 )
+SCORER_FAILED = _counter("pith_scorer_failed_chunks_total", "Windows of text that got no scores", "device")
 SCORER_RESTARTS = _counter("pith_scorer_restarts_total", "Processes of the scorer started again", "device")
 UNRECORDED = _counter("pith_unrecorded_total", "Requests with an earlier answer and no decision on record")
 SHARED_KEYS = _counter("pith_shared_cache_keys_total", "Keys looked up, by where they were found", "result")
@@ -113,6 +114,7 @@ LOOP_LAG_SECONDS = _histogram("pith_loop_lag_seconds", "How late a timer of the 
 LOG_DROPPED = _counter("pith_log_dropped_total", "Lines of the log that were not written")
 LEDGER_QUEUE = _gauge("pith_ledger_queue_rows", "Rows waiting to be written")
 LEDGER_DROPPED = _counter("pith_ledger_dropped_total", "Rows of the ledger that were lost")
+TRACES = _counter("pith_traces_total", "Traces of requests, by what became of them", "outcome")
 DEGRADED = _gauge("pith_degraded", "1 for a part that is down although requests pass", "part", merge="max")
 MODE = _gauge("pith_mode", "1 for the mode in force", "mode", merge="max")
 WORKERS = _gauge("pith_workers", "Processes that serve")

@@ -56,6 +56,7 @@ def _of_parts(services: Services) -> Iterator[Sample]:
         yield metrics.SCORER_QUEUE, (device,), vitals.n_tokens
         yield metrics.SCORER_AGE, (device,), vitals.age_s
         yield metrics.SCORER_BOUND, (device,), vitals.batch_bound
+        yield metrics.SCORER_FAILED, (device,), vitals.n_failed
         yield metrics.SCORER_RESTARTS, (device,), vitals.n_restarts
     yield metrics.UNRECORDED, (), services.pins.n_unrecorded
     if services.shared is not None:
@@ -65,6 +66,9 @@ def _of_parts(services: Services) -> Iterator[Sample]:
     yield metrics.REFUSED, (), services.admission.refused
     yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
+    if services.tracer is not None:
+        for outcome in ("sent", "failed", "dropped"):
+            yield metrics.TRACES, (outcome,), getattr(services.tracer.counts, outcome)
 
 
 def _of_shared(cache: TieredCache) -> Iterator[Sample]:

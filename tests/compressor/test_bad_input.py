@@ -160,9 +160,11 @@ class Raving(LengthScorer):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_no_numbers_leave_their_text_whole(value: float) -> None:
     texts = ["word", "a few more words than one"]
-    mad, sound = Engine(Raving(value)).compress_sync(texts, CompressionParams(rate=0.4))
+    engine = Engine(Raving(value))
+    mad, sound = engine.compress_sync(texts, CompressionParams(rate=0.4))
     assert (mad.text, mad.skip) == ("word", "scorer_down")
     assert sound.skip is None
+    assert sum(vitals.n_failed for vitals in engine.vitals().values()) == 1
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -205,6 +205,7 @@ def test_what_is_no_score_is_the_scorers_failure(answer: Any) -> None:
         with pytest.raises(ScorerDown, match="the scorer answered what are no scores"):
             worker.submit([chunk(1)], owner=0).future.result(LONG_S)
         assert worker.trouble == "the scorer answered what are no scores"
+        assert worker.vitals().n_failed == 1
 
 
 def test_no_answer_at_all_is_the_scorers_failure_too() -> None:
