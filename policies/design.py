@@ -14,6 +14,8 @@ from policies.validate import suggestion
 MAX_PROMPT = 20_000
 """Characters of a judge's prompt."""
 
+JUDGE_SLOTS = ("{conversation}", "{answer_1}", "{answer_2}")
+
 DEFAULT_MARGINS = {"errors": 0.005, "truncated": 0.01, "retries": 0.01, "slow": 0.01, "judge": 0.05}
 
 
@@ -62,7 +64,7 @@ class Judge(Frozen):
     """One of the configuration's."""
     model: str
     prompt: Annotated[str, Field(max_length=MAX_PROMPT)] | None = None
-    """None: the one that Pith brings."""
+    """Its text, with the slots of JUDGE_SLOTS; None: the one that Pith brings."""
 
     @field_validator("upstream", "model", "prompt")
     @classmethod
@@ -70,6 +72,14 @@ class Judge(Frozen):
         if value is not None and not value.strip():
             raise ValueError(f"value {value!r}: must not be empty")
         return value
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_slots(cls, prompt: str | None) -> str | None:
+        missing = [slot for slot in JUDGE_SLOTS if prompt is not None and slot not in prompt]
+        if missing:
+            raise ValueError(f"lacks {' and '.join(missing)}, where what is to be judged is put")
+        return prompt
 
 
 class Mirror(Frozen):
@@ -79,6 +89,8 @@ class Mirror(Frozen):
     """Of the experiment's requests."""
     max_usd_per_day: Annotated[Number, _within(0, 1e6, with_low=True)] = 5.0
     per_minute: Annotated[Count, _within(0, 100_000, with_low=True)] = 30
+    callers_keys: bool = False
+    """Whether requests that carry their callers' own keys are sent once more with them, at their expense."""
     keep_reasons: bool = False
     """Whether the judge's reasons, which may quote answers, are stored."""
     judge: Judge | None = None

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -26,8 +26,8 @@ MAX_TTL_S = 30 * 86_400.0
 
 UnitKind: TypeAlias = Literal["conversation", "key", "user"]
 
-_NOT_VERSIONED = {"experiment": {"share", "mirror"}}
-"""Neither changes who gets which variant, or how what was seen is read: the same experiment goes on with more
+_NOT_VERSIONED: dict[str, Any] = {"keep_texts": True, "experiment": {"share", "mirror"}}
+"""None changes who gets which variant, or how what was seen is read: the same experiment goes on with more
 units, or more requests mirrored."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -166,6 +166,8 @@ class Policy(Frozen):
     """Whether a text is left whole where compressing it is predicted to cost more than it saves; None: on."""
     response_cache: ResponseCache | None = None
     """None: every request goes to the upstream."""
+    keep_texts: bool = False
+    """Whether requests are kept, encrypted, for `pith replay`."""
     experiment: Experiment | None = None
 
     @model_validator(mode="after")

@@ -97,7 +97,7 @@ def test_what_an_experiment_is_by_itself() -> None:
     judged = Experiment.model_validate(
         {
             **arms({"name": "a", "weight": 1}),
-            "mirror": {"judge": {"upstream": "u", "model": "m", "prompt": "p"}},
+            "mirror": {"judge": {"upstream": "u", "model": "m"}},
         }
     )
     assert judged.mirror is not None
