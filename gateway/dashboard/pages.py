@@ -56,14 +56,14 @@ async def dashboard(request: Request) -> Response:
         address = read_address(request.query_params)
         selection = address.selection(time.time())
     except ValueError as error:
-        return await _said_why(400, "This address asks for something that is not there", str(error))
+        return await said_why(400, "This address asks for something that is not there", str(error))
     try:
         overview = await console.services.ledger.overview(address.by, selection)
     except ConfigError as error:
-        return await _ledger_down(error)
+        return await ledger_down(error)
     degraded = console.services.degraded()
     context = {"view": view(address, overview), "periods": PERIODS, "names": NAMES, "degraded": degraded}
-    return await _page("dashboard.html", {**context, "mode": console.services.kill_mode})
+    return await html_page("dashboard.html", {**context, "mode": console.services.kill_mode})
 
 
 async def look_up(request: Request) -> Response:
@@ -80,11 +80,11 @@ async def request_page(request: Request) -> Response:
     try:
         row = await _console(request).services.ledger.find(request_id)
     except ConfigError as error:
-        return await _ledger_down(error)
+        return await ledger_down(error)
     if row is None:
         message = f"the ledger has no request {shown(request_id)}; a row is written about 0.2 s after its end"
-        return await _said_why(404, "No such request", message)
-    return await _page("request.html", {"request": one_request(row)})
+        return await said_why(404, "No such request", message)
+    return await html_page("request.html", {"request": one_request(row)})
 
 
 async def playground(request: Request) -> Response:
@@ -95,7 +95,7 @@ async def playground(request: Request) -> Response:
         "scorer": services.engine.fingerprint,
         "max_characters": MAX_CHARACTERS,
     }
-    return await _page("playground.html", context)
+    return await html_page("playground.html", context)
 
 
 async def explain(request: Request) -> Response:
@@ -141,15 +141,18 @@ def _console(request: Request) -> Console:
     return console
 
 
-async def _ledger_down(error: ConfigError) -> Response:
-    return await _said_why(503, "The ledger cannot be read", f"{error}. Requests pass all the same.")
+async def ledger_down(error: ConfigError) -> Response:
+    """The page in place of one that wants the ledger."""
+    return await said_why(503, "The ledger cannot be read", f"{error}. Requests pass all the same.")
 
 
-async def _said_why(status: int, title: str, message: str) -> Response:
-    return await _page("error.html", {"title": title, "message": message}, status)
+async def said_why(status: int, title: str, message: str) -> Response:
+    """A page that says why there is no other."""
+    return await html_page("error.html", {"title": title, "message": message}, status)
 
 
-async def _page(name: str, context: dict[str, object], status: int = 200) -> Response:
+async def html_page(name: str, context: dict[str, object], status: int = 200) -> Response:
+    """A template, filled in."""
     from gateway.dashboard.rendering import render
 
     html = await asyncio.to_thread(render, name, context)  # some milliseconds
