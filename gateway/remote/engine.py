@@ -223,6 +223,8 @@ class RemoteEngine:
             raise self._failed(f"gives no answer: {error}" if is_news else None) from error
         if status == 503:
             raise Overloaded("the remote scorer serves as many requests as it can")
+        if status in _OF_THE_MESSAGE and asked.texts:
+            raise ScorerDown(f"the remote scorer {_STATUSES[status]}")  # others have done nothing wrong
         if status != 200 or raw is None:
             raise self._failed(
                 _STATUSES.get(status, f"answered {status}") if raw is not None else "says too much"
@@ -285,8 +287,9 @@ class RemoteEngine:
                 await self._greet()
 
 
+_OF_THE_MESSAGE: Final = (400, 413)
 _STATUSES: Final = {
-    400: "takes no such message (400): it may be longer than its max_body_bytes",
+    **dict.fromkeys(_OF_THE_MESSAGE, "takes no such message: it may be longer than its max_body_bytes"),
     401: "refuses this instance's key (401): correct compressor.remote_key",
     403: "refuses this instance's key (403): correct compressor.remote_key",
     404: "has no scores to give (404): it is another server or an older release",

@@ -272,6 +272,19 @@ async def test_refusals_are_told_apart(status: int, kind: type[ScoringError], wh
         assert what in str(found)
 
 
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_message_that_is_refused_takes_nobody_elses_scores(status: int) -> None:
+    """Else one client with a text too long would leave everybody's whole."""
+    async with both(clock=Clock()) as (remote, elsewhere):
+        elsewhere.status, elsewhere.fault = status, lambda: b"{}"
+        for _ in range(9):
+            [found] = await remote.score([asked(TEXT)])
+            assert type(found) is ScorerDown
+        assert remote.degraded is None
+        elsewhere.status, elsewhere.fault = 200, None
+        assert values(await remote.score([asked("a")])) == [[41]]
+
+
 async def test_another_scorer_is_not_used() -> None:
     async with both() as (remote, elsewhere):
         elsewhere.fault = lambda: pack_answered(Answered("other", WORDS_VERSION, (np.zeros(6, np.uint16),)))
