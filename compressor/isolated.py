@@ -24,14 +24,11 @@ from compressor.child import receive
 from compressor.child_process import ChildProcess, launch
 from compressor.compat_chunks import Vocabulary
 from compressor.errors import CompressorError, ModelError, OutOfMemory, ScorerDown, ScorerLost
+from compressor.pause import pause_s
 from compressor.types import Chunk, Scores, Words
 from compressor.wire import Array, Kind, WireError
 from compressor.words import split
 
-PAUSE_S: Final = 0.5
-PAUSE_MAX_S: Final = 30.0
-MOST_DOUBLINGS: Final = 10
-"""More than that would overflow in the end: one night of failures is a thousand."""
 WELL_S: Final = 10.0
 """A process that scored for so long is followed by another without a pause that has grown."""
 WATCHDOG_S: Final = 60.0
@@ -61,11 +58,6 @@ class Recipe:
     arguments: tuple[str, ...]
     front: Callable[[dict[str, Any]], Front]
     """From what the process said of its scorer: `fingerprint` and `limits`."""
-
-
-def pause_s(n_failed: int) -> float:
-    """How long to wait when so many processes have failed in a row before."""
-    return min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(n_failed, MOST_DOUBLINGS))
 
 
 class IsolatedScorer:

@@ -16,11 +16,9 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from compressor.errors import ModelError, Overloaded, ScorerDown, ScoringError
+from compressor.pause import pause_s
 from compressor.types import Chunk, Scorer, Scores, Words
 from compressor.worker import Submission, Vitals, Worker
-
-PAUSE_S = 0.5
-PAUSE_MAX_S = 30.0
 
 ONLY = "default"
 """What a device is called that is the only one."""
@@ -81,8 +79,8 @@ class _Replica:
         if self.worker.trouble is None:
             self.n_tries = 0
         else:
-            self.due_at = now + min(PAUSE_MAX_S, PAUSE_S * 2.0**self.n_tries)
-            self.n_tries = min(self.n_tries + 1, 10)
+            self.due_at = now + pause_s(self.n_tries)
+            self.n_tries += 1
 
 
 @dataclass(slots=True)

@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
+from compressor.pause import pause_s
+
 logger = logging.getLogger(__name__)
 
-PAUSE_S: Final = 0.5
-PAUSE_MAX_S: Final = 30.0
 WELL_S: Final = 10.0
 """A worker that served for so long starts anew without a pause that has grown."""
 MAX_FAILED_STARTS: Final = 5
@@ -36,11 +36,6 @@ STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 Ready = Callable[[], None]
 Work = Callable[[int, Ready], None]
 """What a worker does: its number, and what to call once it serves. Pickled, so a function of a module."""
-
-
-def pause_s(n_failed: int) -> float:
-    """How long to wait before the next start, after so many in a row that came to nothing."""
-    return min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(max(0, n_failed - 1), 10))  # not so many as to overflow
 
 
 @dataclass(slots=True)
@@ -169,7 +164,7 @@ class Supervisor:
             logger.critical("worker %d cannot start (%s): giving up", slot.number, _how(code))
             self._has_failed = True
             return
-        pause = pause_s(slot.n_failed)
+        pause = pause_s(slot.n_failed - 1)
         slot.due_at = time.monotonic() + pause
         logger.error("worker %d ended (%s): starting another in %g s", slot.number, _how(code), pause)
 

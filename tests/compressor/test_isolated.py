@@ -20,7 +20,7 @@ import pytest
 from compressor.engine import Engine
 from compressor.errors import ModelError, OutOfMemory, ScorerDown, ScorerLost
 from compressor.flow import ScoreRequest
-from compressor.isolated import PAUSE_MAX_S, PAUSE_S, IsolatedScorer, Recipe, pause_s
+from compressor.isolated import IsolatedScorer, Recipe
 from compressor.params import CompressionParams
 from compressor.types import Chunk, Scorer
 from compressor.words import split
@@ -419,10 +419,3 @@ def test_a_batch_of_chunks_is_in_order(shared: IsolatedScorer) -> None:
     texts = ["a" * at for at in range(1, 12)]
     batch: Sequence[Chunk] = [chunk for text in texts for chunk in chunks_of(shared, text)]
     assert [round(float(scores[0]) * 16) for scores in shared.forward(batch)] == list(range(1, 12))
-
-
-@pytest.mark.parametrize(
-    ("n_failed", "pause"), [(0, PAUSE_S), (1, 2 * PAUSE_S), (50, PAUSE_MAX_S), (5000, PAUSE_MAX_S)]
-)
-def test_pauses_grow_up_to_a_bound(n_failed: int, pause: float) -> None:
-    assert pause_s(n_failed) == pause

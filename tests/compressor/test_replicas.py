@@ -15,7 +15,8 @@ from compressor.batcher import Batcher
 from compressor.engine import Engine
 from compressor.errors import ModelError, Overloaded, ScorerDown
 from compressor.flow import ScoreRequest
-from compressor.replicas import PAUSE_MAX_S, PAUSE_S, Replicas, Replicated, by_device
+from compressor.pause import PAUSE_MAX_S, PAUSE_S
+from compressor.replicas import Replicas, Replicated, by_device
 from compressor.types import Chunk, Scorer
 from compressor.words import split
 from compressor.worker import Worker

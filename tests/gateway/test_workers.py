@@ -12,7 +12,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from gateway.workers import PAUSE_MAX_S, PAUSE_S, Ready, Supervisor, pause_s
+from compressor.pause import PAUSE_S
+from gateway.workers import Ready, Supervisor
 from tests.redis_server import PATIENCE_S, until
 
 
@@ -146,10 +147,3 @@ def test_workers_whose_supervisor_is_killed_stop_by_themselves(tmp_path: Path) -
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
     until(lambda: noted(tmp_path, "drained") == 2, "both workers' end")
-
-
-@pytest.mark.parametrize(
-    ("n_failed", "pause"), [(0, 0.5), (1, 0.5), (2, 1.0), (4, 4.0), (50, PAUSE_MAX_S), (5000, PAUSE_MAX_S)]
-)
-def test_the_pause_grows_to_a_limit(n_failed: int, pause: float) -> None:
-    assert pause_s(n_failed) == pause
