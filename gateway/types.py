@@ -142,6 +142,20 @@ class Entry:
     """Time the request spent in Pith before it went on, reading it apart."""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by stage."""
+    unit: str | None = None
+    """Keyed hash of what was dealt to `variant`; None outside experiments."""
+    is_eligible: bool | None = None
+    """Whether any arm would compress something of it; None outside experiments, or where nobody knows."""
+    finish: str | None = None
+    """Why the answer ended, in the word of its API."""
+    is_broken: bool | None = None
+    """The upstream broke its answer off."""
+    is_retry: bool | None = None
+    """The same request again."""
+    is_repeat: bool | None = None
+    """The same question again."""
+    is_slow: bool | None = None
+    """The first byte came later than the experiment allows."""
 
 
 @dataclass(frozen=True, slots=True)

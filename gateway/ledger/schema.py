@@ -103,6 +103,13 @@ entries = Table(
     Column("device_ms", Double),
     Column("added_ms", Double),
     Column("timing_ms", Text, nullable=False),
+    Column("unit", String(64)),
+    Column("is_eligible", Boolean),
+    Column("finish", String(32)),
+    Column("is_broken", Boolean),
+    Column("is_retry", Boolean),
+    Column("is_repeat", Boolean),
+    Column("is_slow", Boolean),
 )
 
 

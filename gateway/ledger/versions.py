@@ -13,9 +13,10 @@ from typing import Final
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, select
 
 from gateway.errors import ConfigError
-from gateway.ledger.schema import entries, metadata
+from gateway.ledger.experiment_tables import metadata  # with their tables in it
+from gateway.ledger.schema import entries
 
-REVISIONS: Final = ("1", "2", "3")
+REVISIONS: Final = ("1", "2", "3", "4")
 """Of the schema, oldest first: the files of migrations/versions."""
 
 VERSION_TABLE: Final = "ledger_version"

@@ -16,7 +16,7 @@ from gateway.ledger.database import STORE_ERRORS
 from gateway.ledger.opening import open_database
 from gateway.ledger.postgres import PostgresDatabase
 from gateway.ledger.report import GROUPS, report_rows
-from gateway.ledger.schema import entries, to_row
+from gateway.ledger.schema import entries, metadata, to_row
 from gateway.ledger.store import LedgerSettings, SqlLedger
 from gateway.ledger.versions import REVISIONS
 from gateway.types import Entry, Usage
@@ -111,9 +111,12 @@ def test_an_older_schema_is_brought_up_and_keeps_its_rows(server: PostgresServer
         writer.execute(text("alter table entries drop column added_ms, drop column cached_error"))
         for name in ("cache_write_1h_tokens", "service_tier", "usage_problem", "counterfactual_usd",
                      "counterfactual_cached_tokens", "counterfactual_basis", "compression_usd", "token_error",
-                     "device_ms", "route"):  # fmt: skip
+                     "device_ms", "route", "unit", "is_eligible", "finish", "is_broken", "is_retry",
+                     "is_repeat", "is_slow"):  # fmt: skip
             writer.execute(text(f"alter table entries drop column {name}"))
-        writer.execute(text("drop table daily"))
+        for table in metadata.sorted_tables:
+            if table is not entries:
+                writer.execute(text(f"drop table {table.name}"))
         writer.execute(text("update ledger_version set version_num = '1'"))
         writer.commit()
     with pytest.raises(ConfigError, match="version 1"):

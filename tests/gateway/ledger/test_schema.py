@@ -55,8 +55,19 @@ def test_the_fields_of_an_entry_are_the_ones_reviewed_to_hold_no_text() -> None:
     }
     counts |= {"token_error", "cached_error"}
     flags = {"is_streamed", "is_complete", "timing_ms"}
-    ids = {"id", "key_id", "team", "conversation", "policy", "policy_version", "variant"}
-    words = {"path", "model", "mode", "tokenizer", "skip", "cache", "usage_problem", "counterfactual_basis"}
+    flags |= {"is_eligible", "is_broken", "is_retry", "is_repeat", "is_slow"}
+    ids = {"id", "key_id", "team", "conversation", "unit", "policy", "policy_version", "variant"}
+    words = {
+        "finish",
+        "path",
+        "model",
+        "mode",
+        "tokenizer",
+        "skip",
+        "cache",
+        "usage_problem",
+        "counterfactual_basis",
+    }
     assert {field.name for field in fields(Entry)} == counts | flags | ids | words
 
 

@@ -85,8 +85,10 @@ def test_an_older_file_is_brought_up_and_keeps_its_rows(
     with open_reader(path) as reader:
         [found] = reader.exec_driver_sql("select * from entries").mappings()
         assert {name: found[name] for name in ROW} == ROW
-        [row] = report_rows(reader, "policy")
-    assert (row.group, row.requests, row.origin_tokens, row.saved_usd) == ("rag", 1, 100, -0.25)
+        rows = report_rows(reader, "policy")
+    said = [(row.group, row.requests, row.origin_tokens, row.saved_usd) for row in rows]
+    had_sums = revision not in ("1", "2")  # a Pith of that version had summed the row itself
+    assert said == ([] if had_sums else [("rag", 1, 100, -0.25)])
 
 
 def test_a_reader_names_the_remedy_for_an_older_file(tmp_path: Path) -> None:
