@@ -27,6 +27,7 @@ from gateway.response_record import Replay
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 from gateway.tap import UsageTap
+from gateway.tracing.spans import TRACE_CONTEXT, Traced
 from gateway.tunnel import WEBSOCKET, Tunnel
 from gateway.types import Entry, Upstream, UpstreamRequest, Usage
 from gateway.usage import estimated_usage
@@ -81,9 +82,11 @@ class Account:
         destination = Destination(self.incoming.tenant, self._route(plan), model)
         expecting = Expecting(self.services, plan, destination)
         prompt = unmodelled(plan)
+        began_s = self.watch.elapsed_s
         try:
             await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
         finally:
+            self.watch.lap("upstream", began_s)
             try:
                 prompt = await expecting.outcome()
             finally:
@@ -138,6 +141,23 @@ class Account:
         self._note(plan, tap)
         self.services.metrics.count(entry, upstream or NONE, "chat" if plan.reads_usage else "relay")
         log_request(entry, upstream)
+        if self.services.tracer is not None:
+            self.services.tracer.record(self._traced(entry, upstream, tap))
+
+    def _traced(self, entry: Entry, upstream: str | None, tap: UsageTap) -> Traced:
+        """What a trace tells of the request. What the client is in goes on to the upstream as it came."""
+        incoming, config = self.incoming, self.services.config
+        own = config.upstreams[upstream].provider if upstream is not None else None
+        return Traced(
+            entry,
+            self.watch.laps,
+            incoming.method,
+            upstream,
+            provider=own or self.services.prices.provider(entry.model),
+            response_model=tap.model,
+            response_id=tap.answer_id,
+            parent={name: incoming.headers[name] for name in TRACE_CONTEXT if name in incoming.headers},
+        )
 
     def _charged(self, plan: Plan, entry: Entry) -> Entry:
         """The row as budgets count it: where a price it needs is unknown, at most what it may have cost."""

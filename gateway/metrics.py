@@ -69,6 +69,12 @@ LOST_USD = _counter("pith_lost_usd_total", "Sum of the savings below zero, as a 
 UNPRICED = _counter("pith_unpriced_total", "Requests with usage whose model has no known price", "upstream")
 SCORES = _counter("pith_scores_total", "Requests that needed scores, by what was on record", "result")
 GIVEN_AGAIN = _counter("pith_answers_given_again_total", "Requests answered from the record", "policy")
+MIRRORED = _counter(
+    "pith_mirror_total", "Requests sampled to be mirrored, by what came of it", "policy", "outcome"
+)
+MIRROR_USD = _counter(
+    "pith_mirror_usd_total", "What mirrored requests and their judge cost", "policy", "part"
+)
 ADDED_SECONDS = _histogram(
     "pith_added_seconds",
     "Time a request spent in Pith before it went on, reading it apart",
@@ -81,6 +87,7 @@ FIRST_BYTE_SECONDS = _histogram(
 )
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
+MIRROR_JOBS = _gauge("pith_mirror_jobs", "Mirrored requests under way or waiting")
 SCORER_QUEUE = _gauge("pith_scorer_queue_tokens", "Tokens that wait for scores or get some", "device")
 SCORER_AGE = _gauge(
     "pith_scorer_queue_age_seconds",

@@ -29,8 +29,11 @@ from gateway.collector import collect_between_requests
 from gateway.compat import CompatCompressor
 from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
+from gateway.errors import ConfigError
+from gateway.experiments.backstage import Backstage
 from gateway.hashing import Secret, load_secret
 from gateway.ledger.database import sqlite_path
+from gateway.ledger.experiments import open_experiments
 from gateway.ledger.postgres import is_postgres
 from gateway.ledger.store import LedgerSettings, SqlLedger
 from gateway.metrics import WATCH_ENDS, Metrics
@@ -43,6 +46,7 @@ from gateway.scoring import Scoring, open_scoring
 from gateway.settings import Config, LimitsConfig
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
+from gateway.tracing.tracer import Tracer
 from gateway.types import Cache, Ledger, Upstream
 from gateway.upstreams.dial import Limits
 from gateway.upstreams.exchange import Timeouts
@@ -61,6 +65,8 @@ POLL_S = 2.0
 """How often the policy file and the kill switch are looked at."""
 MEMO_SHARE = 0.5
 """Of the in-process cache's bytes: finished texts and analyses, half each. The rest: scores and pins."""
+MIRROR_BYTES = 4 << 20
+"""Beside it: pins and finished texts of mirrored requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,10 @@ class Services:
     admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
     metrics: Metrics = field(default_factory=Metrics)
     outlooks: Outlooks = field(default_factory=Outlooks)
+    mirror: Backstage | None = None
+    """Where requests are mirrored; None: nowhere."""
+    tracer: Tracer | None = None
+    """Where traces are configured."""
 
     @property
     def kill_mode(self) -> Mode:
@@ -205,6 +215,9 @@ async def open_services(
         ledger = SqlLedger(config.ledger, LedgerSettings(retention_days=config.ledger_retention_days))
         ledger.start()
         stack.push_async_callback(ledger.aclose)
+        tracer = _open_tracer(config)
+        if tracer is not None:
+            stack.push_async_callback(tracer.aclose)
         access = await stack.enter_async_context(open_gate(config, secret, ledger))
         prices = PriceBook(own=config.prices)
         prices.load_or_say()
@@ -238,6 +251,8 @@ async def open_services(
         native = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
         compressor = CompatCompressor(engine, native, cache, secret, offload)
         pins = Pins(cache, secret, offload)
+        mirror = _open_mirror(config, secret, access, compressor, offload)
+        stack.push_async_callback(mirror.aclose)
         yield Services(
             config=config,
             secret=secret,
@@ -259,6 +274,8 @@ async def open_services(
             admission=admission,
             metrics=metrics,
             shared=shared,
+            mirror=mirror,
+            tracer=tracer,
         )
 
 
@@ -272,6 +289,30 @@ async def _open_shared(
     return await stack.enter_async_context(
         open_shared(config.cache, local, secret, config.cache_timeout_ms / 1e3)
     )
+
+
+def _open_mirror(
+    config: Config, secret: Secret, access: Gate, compressor: Compressor, offload: Offload
+) -> Backstage:
+    """Pins and finished texts of mirrored requests are their own; scores are everybody's."""
+    own = MemoryCache(MIRROR_BYTES, time.monotonic)
+    texts = Texts(compressor, own, Pins(own, secret, offload), secret, offload)
+    n_sharing = config.workers if config.cache is None else 1
+    spent_since = open_experiments(config.ledger).mirror_usd
+    return Backstage(texts, access.counters, spent_since, n_sharing=n_sharing)
+
+
+def _open_tracer(config: Config) -> Tracer | None:
+    """Raises ConfigError where traces are asked for and OpenTelemetry is not installed."""
+    if config.tracing.endpoint is None:
+        return None
+    try:
+        from gateway.tracing.exporting import open_tracing
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "tracing.endpoint: traces need OpenTelemetry: pip install 'pith-gateway[otel]', or leave it out"
+        ) from error
+    return open_tracing(config.tracing)
 
 
 def _open_upstreams(config: Config) -> dict[str, Upstream]:

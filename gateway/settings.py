@@ -21,6 +21,7 @@ from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
 from gateway.environment import value_of, variable_of
 from gateway.price_settings import Prices
+from gateway.tracing.settings import TracingConfig
 from gateway.upstreams.origin import parse_origin
 from gateway.upstreams.settings import UpstreamConfig
 from policies.params import Count, Frozen, Number
@@ -236,6 +237,7 @@ class Config(Frozen):
     workers: Annotated[Count, Field(ge=1, le=256)] = 1
     """Processes that serve the main port."""
     log: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
     timeouts: TimeoutsConfig = TimeoutsConfig()
     limits: LimitsConfig = LimitsConfig()
     drain: DrainConfig = DrainConfig()

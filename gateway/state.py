@@ -59,6 +59,8 @@ def _of_parts(services: Services) -> Iterator[Sample]:
         yield metrics.SCORER_FAILED, (device,), vitals.n_failed
         yield metrics.SCORER_RESTARTS, (device,), vitals.n_restarts
     yield metrics.UNRECORDED, (), services.pins.n_unrecorded
+    if services.mirror is not None:
+        yield metrics.MIRROR_JOBS, (), services.mirror.jobs.n_under_way
     if services.shared is not None:
         yield from _of_shared(services.shared)
     yield metrics.IN_FLIGHT, (), services.admission.in_flight

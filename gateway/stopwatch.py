@@ -1,9 +1,18 @@
-"""Milliseconds by stage of one request."""
+"""Milliseconds by stage of one request, and when each stage was."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
+
+
+class Lap(NamedTuple):
+    """One time that a stage was entered and left, in seconds since the request was accepted."""
+
+    stage: str
+    began_s: float
+    ended_s: float
 
 
 class Stopwatch:
@@ -13,19 +22,27 @@ class Stopwatch:
         self._clock = clock
         self._began = clock()
         self.ms: dict[str, float] = {}
+        self.laps: list[Lap] = []
+        """In the order in which they ended."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the block, whether or not it succeeds."""
-        began = self._clock()
+        began_s = self.elapsed_s
         try:
             yield
         finally:
-            self.add(name, self._clock() - began)
+            self.add(name, self.lap(name, began_s))
 
     def add(self, name: str, seconds: float) -> None:
         """Count `seconds` to a stage."""
         self.ms[name] = round(self.ms.get(name, 0.0) + seconds * 1e3, 3)
+
+    def lap(self, name: str, began_s: float) -> float:
+        """Note that a stage lasted from then till now; returns how long that was."""
+        ended_s = self.elapsed_s
+        self.laps.append(Lap(name, began_s, ended_s))
+        return ended_s - began_s
 
     @property
     def elapsed_s(self) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape, Told
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape, Told, model_of
 from gateway.sse import EventReader, UsageHider
 from gateway.types import RawHeaders, Usage
 from gateway.usage import estimated_usage, is_absurd, read_object, read_usage
@@ -34,6 +34,8 @@ class UsageTap:
     def __init__(self, shape: AnswerShape = CHAT_ANSWERS, *, is_hiding: bool = False) -> None:
         self.answer_id: str | None = None
         """The upstream's name for what it keeps of the answer."""
+        self.model: str | None = None
+        """The model that answered, as the answer names it."""
         self.output_characters = 0
         """Characters of streamed output so far, for an estimate when the stream breaks off."""
         self.is_done = False
@@ -105,6 +107,7 @@ class UsageTap:
 
     def _read(self, answer: Mapping[str, Any]) -> None:
         self.answer_id = self.answer_id or self._shape.id(answer)
+        self.model = self.model or model_of(answer)
         told = self._shape.usage(answer, self._told)
         if told is not None and told is not self._told:
             self._told = told

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes cpu.txt, cuda.txt (what Pith runs on), dev.txt (what checks and tests need besides), llmlingua.txt (the
-# package that fidelity compat is compared with, and what it needs beside cpu.txt), sdk-suite.txt (the official SDK and
-# what its own tests need), clients*.txt (clients that are tested with Pith) and oracle.txt (a library of statistics that
-# ours are compared with), each in an environment of its own.
+# Writes cpu.txt, cuda.txt (what Pith runs on), otel.txt (what its extra `otel` needs besides), dev.txt (what checks and
+# tests need besides), llmlingua.txt (the package that fidelity compat is compared with, and what it needs beside
+# cpu.txt), sdk-suite.txt (the official SDK and what its own tests need), clients*.txt (clients that are tested with Pith)
+# and oracle.txt (a library of statistics that ours are compared with), each in an environment of its own.
 #
 # One resolution for every platform and Python from 3.11 on, of releases uploaded before the date below:
 # the same date gives the same files; move it to upgrade. The CPU lock is the CUDA lock without what only
@@ -28,6 +28,7 @@ grep -oE '^(cuda|nvidia|triton)[a-z0-9-]*' "$work/cuda.txt" >"$work/cuda-only.tx
 compile "$work/cpu.txt" pyproject.toml --constraints "$work/cuda.txt" --excludes "$work/cuda-only.txt"
 compile "$work/dev.txt" --group dev --constraints "$work/cpu.txt"
 grep -oE '^[a-z0-9-]+==' "$work/cpu.txt" | sed 's/==//' >"$work/cpu-names.txt"
+compile "$work/otel.txt" pyproject.toml --extra otel --constraints "$work/dev.txt" --excludes "$work/cpu-names.txt"
 echo 'llmlingua==0.2.2' >"$work/llmlingua.in"
 compile "$work/llmlingua.txt" "$work/llmlingua.in" --constraints "$work/cpu.txt" --excludes "$work/cpu-names.txt"
 printf '%s\n' 'openai[aiohttp,realtime]==3.3.1' pytest pytest-asyncio pytest-xdist inline-snapshot rich trio >"$work/sdk.in"
@@ -59,6 +60,10 @@ made="# Made by \`make lock\` from pyproject.toml; not edited by hand."
 } >requirements/cpu.txt
 { echo "$made Runtime, with CUDA."; cat "$work/cuda.txt"; } >requirements/cuda.txt
 { echo "$made Checks and tests, beside cpu.txt or cuda.txt."; cat "$work/dev.txt"; } >requirements/dev.txt
+{
+    echo "$made The extra \`otel\`, beside cpu.txt or cuda.txt; also in dev.txt."
+    cat "$work/otel.txt"
+} >requirements/otel.txt
 {
     echo "# The llmlingua package and what it needs beside cpu.txt, for tests/compat_fuzz.py; made by requirements/lock.sh."
     cat "$work/llmlingua.txt"

@@ -37,10 +37,15 @@ PLACES = {
     "redis": ("gateway/cache/redis.py",),
     "sqlalchemy": ("gateway/ledger/", "gateway/access/store.py"),
     "alembic": ("gateway/ledger/",),
+    "opentelemetry": ("gateway/tracing/exporting.py",),
     "pyarrow": ("gateway/ledger/parquet.py",),
     "jinja2": ("gateway/dashboard/rendering.py",),
     "limits": ("gateway/access/",),
-    "litellm": ("gateway/upstreams/litellm.py",),
+    "litellm": (
+        "gateway/upstreams/litellm.py",
+        "gateway/upstreams/messages_shape.py",
+        "gateway/upstreams/responses_shape.py",
+    ),
     "llmlingua": ("gateway/throughput/peer_process.py",),
     "onnxruntime": ("compressor/scorers/embedded_session.py",),
     "scipy": ("policies/statistics.py",),
@@ -58,6 +63,7 @@ DELAYED = {
     "redis": "only for redis:// caches",
     "gateway.ledger.parquet": "it brings pyarrow, which is an extra",
     "alembic": "only when an older ledger is brought up",
+    "gateway.tracing.exporting": "it brings OpenTelemetry, which is an extra",
     "gateway.cache.shared": "it brings redis, and what seals values",
     "gateway.access.shared": "it brings redis",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
@@ -285,7 +291,7 @@ def seed(root: Path, files: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("module", ["compressor", "policies", "gateway", "gateway.cli"])
 def test_importing_a_package_loads_nothing_heavy(module: str) -> None:
-    heavy = ("torch", "transformers", "litellm", "httpx", "redis", "sqlalchemy", "scipy")
+    heavy = ("torch", "transformers", "litellm", "httpx", "redis", "sqlalchemy", "scipy", "opentelemetry")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -160,6 +160,10 @@ def test_the_tools_are_locked_to_what_runs() -> None:
     shared = cpu.keys() & dev.keys()
     assert shared
     assert {name: dev[name] for name in shared} == {name: cpu[name] for name in shared}
+    otel = lock("otel")
+    assert otel
+    assert {name: dev[name] for name in otel} == otel
+    assert not otel.keys() & cpu.keys()
 
 
 DISTRIBUTIONS = {
@@ -181,6 +185,7 @@ def names(requirements: object) -> set[str]:
 ELSEWHERE = {
     "gateway/throughput/peer_process.py": {"llmlingua"},  # run by an environment of its own, which has it
     "gateway/ledger/parquet.py": {"pyarrow"},  # of the extra `parquet`
+    "gateway/tracing/exporting.py": {"opentelemetry"},  # of the extra `otel`
 }
 """What a file imports that is no dependency, and why."""
 
@@ -201,6 +206,9 @@ def test_every_dependency_imported_is_declared() -> None:
 def test_the_locks_hold_what_the_project_asks_for() -> None:
     assert names(project()["project"]["dependencies"]) <= lock("cpu").keys()
     assert names(project()["dependency-groups"]["dev"]) <= lock("dev").keys()
+    extras = project()["project"]["optional-dependencies"]
+    assert isinstance(extras, dict)
+    assert names(extras["otel"]) <= lock("otel").keys()
     assert project()["build-system"]["requires"] == [f"setuptools=={lock('cpu')['setuptools'][0]}"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from gateway.usage import output_characters
 
@@ -38,6 +38,20 @@ def chat_usage(answer: Mapping[str, Any], earlier: Told | None) -> Told | None:
     if not isinstance(told, Mapping):
         return earlier if told is None else {}
     return {"service_tier": answer.get("service_tier"), **told}
+
+
+_HOLDERS: Final = ("response", "message")
+"""Where the events of responses and of messages tell of the answer itself."""
+_MAX_MODEL: Final = 200
+
+
+def model_of(answer: Mapping[str, Any]) -> str | None:
+    """The model that an answer, or an event of any of the dialects, says it is from."""
+    for holder in (answer, *(answer.get(name) for name in _HOLDERS)):
+        model = holder.get("model") if isinstance(holder, Mapping) else None
+        if isinstance(model, str) and model:
+            return model[:_MAX_MODEL]
+    return None
 
 
 CHAT_ANSWERS = AnswerShape(chat_usage, output_characters)

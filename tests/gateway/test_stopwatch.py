@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.stopwatch import Stopwatch
+from gateway.stopwatch import Lap, Stopwatch
 
 
 class Clock:
@@ -54,3 +54,16 @@ def test_what_was_added_is_neither_the_upstreams_time_nor_the_readings() -> None
 
 def test_what_was_only_sent_on_tells_of_the_upstream() -> None:
     assert Stopwatch(Clock()).header(upstream_s=0.25) == b"upstream;dur=250, total;dur=0"
+
+
+def test_laps_tell_when_each_stage_was() -> None:
+    clock = Clock()
+    watch = Stopwatch(clock)
+    clock.now += 1.0
+    with watch.stage("parse"):
+        clock.now += 0.5
+    began_s = watch.elapsed_s
+    clock.now += 2.0
+    assert watch.lap("upstream", began_s) == 2.0
+    assert watch.laps == [Lap("parse", 1.0, 1.5), Lap("upstream", 1.5, 3.5)]
+    assert watch.ms == {"parse": 500.0}, "a lap that is noted is not added up"
