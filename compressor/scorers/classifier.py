@@ -8,7 +8,8 @@ does not depend on what else is in the batch beyond rounding: `passes` says how 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -149,13 +150,8 @@ class ClassifierScorer:
         if not all(isinstance(chunk.payload, Row) for chunk in batch):
             return self._forward_mixed(batch)
         rows = [cast(Row, chunk.payload) for chunk in batch]
-        try:
-            with torch.inference_mode():
-                found = self._chosen.passes.run([row.ids for row in rows], partial(_probabilities, self.keep))
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(
-                f"{sum(len(row.ids) for row in rows)} tokens do not fit {self.device}"
-            ) from error
+        with self._in_memory(batch), torch.inference_mode():
+            found = self._chosen.passes.run([row.ids for row in rows], partial(_probabilities, self.keep))
         scores = [one[row.core_start : row.core_end] for one, row in zip(found, rows, strict=True)]
         if not all(np.isfinite(one).all() for one in scores):
             raise ScorerDown("the model's output is not a number: use precision fp32 or check the weights")
@@ -164,12 +160,23 @@ class ClassifierScorer:
     def _forward_mixed(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
         """Rows of fidelity compat keep the company they were given, so that nothing rounds otherwise."""
         ours = iter(self.forward([chunk for chunk in batch if isinstance(chunk.payload, Row)]))
-        return [
-            probabilities(self._package_model, chunk.payload)
-            if isinstance(chunk.payload, Rows)
-            else next(ours)
-            for chunk in batch
-        ]
+        with self._in_memory(batch):
+            return [
+                probabilities(self._package_model, chunk.payload)
+                if isinstance(chunk.payload, Rows)
+                else next(ours)
+                for chunk in batch
+            ]
+
+    @contextmanager
+    def _in_memory(self, batch: Sequence[Chunk]) -> Iterator[None]:
+        """What says that memory is short, in a word that the worker knows."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"{sum(chunk.n_tokens for chunk in batch)} tokens do not fit {self.device}"
+            ) from error
 
     def merge(self, words: Words, chunks: Sequence[Chunk], scores: Sequence[NDArray[np.float32]]) -> Scores:
         """Word scores."""

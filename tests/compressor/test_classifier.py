@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from transformers import AutoModelForTokenClassification
 
+from compressor.compat_chunks import Rows
 from compressor.errors import ModelError, OutOfMemory, ScorerDown
 from compressor.scorers import load
 from compressor.scorers.classifier import ClassifierScorer, Row
@@ -325,3 +326,14 @@ def test_a_batch_that_memory_does_not_take_is_told_from_a_failure(folders: dict[
     scorer._chosen = replace(scorer._chosen, passes=Full())
     with pytest.raises(OutOfMemory, match=r"\d+ tokens do not fit cpu"):
         scorer.forward(scorer.encode("some text", split("some text")))
+
+
+def test_nor_does_fidelity_compat(folders: dict[str, Path]) -> None:
+    def full(**_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    scorer = ClassifierScorer.load(str(folders["bert"]), "cpu", "fp32")
+    scorer._package_model.forward = full
+    rows = Rows(np.zeros((2, 4), np.int64), np.ones((2, 4), np.bool_))
+    with pytest.raises(OutOfMemory, match="8 tokens do not fit cpu"):
+        scorer.forward([Chunk(8, rows)])
