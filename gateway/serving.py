@@ -18,7 +18,7 @@ from gateway.admin.console import Console
 from gateway.admin.listener import listening
 from gateway.app import create_app
 from gateway.fleet import Fleet
-from gateway.interpreter import settle
+from gateway.interpreter import prepare_to_load, settle
 from gateway.logs import configure
 from gateway.server import Ready, make_server, serving_of
 from gateway.services import Services, prepare
@@ -39,6 +39,7 @@ class Place:
 
 def serve(read: Callable[[], Config], place: Place, on_ready: Ready) -> None:
     """Serve until SIGINT or SIGTERM. Raises what the start raises: ConfigError, ModelError."""
+    prepare_to_load()
     config = read()
     log = configure(sys.stderr, config.log.level, place.number)
     serving = serving_of(config.timeouts)

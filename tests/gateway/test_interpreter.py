@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from gateway.interpreter import NO_FULL_COLLECTION, SWITCH_S, settle
+from gateway.interpreter import LOADING_MMAP_BYTES, NO_FULL_COLLECTION, SWITCH_S, settle
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +47,17 @@ def test_as_many_files_as_are_allowed_may_be_open() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     settle()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages of a mapping of its own")
+def test_while_loading_what_is_large_goes_back_at_once() -> None:
+    code = f"""
+from gateway.interpreter import prepare_to_load
+prepare_to_load()
+bytearray(20 * {LOADING_MMAP_BYTES})  # by itself glibc would take the next one of that size to its heap
+held = bytearray(b'x') * (10 * {LOADING_MMAP_BYTES})
+heap = next(line for line in open('/proc/self/maps') if '[heap]' in line).split()[0].split('-')
+print(int(heap[1], 16) - int(heap[0], 16))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 10 * LOADING_MMAP_BYTES
