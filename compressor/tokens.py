@@ -56,7 +56,7 @@ class TokenCounter:
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
-        self._lengths = np.zeros(encoding.n_vocab + 1, np.int32)
+        self._lengths = np.zeros(encoding.n_vocab + 1, np.uint8)  # the longest has 128 bytes
         for token in range(encoding.n_vocab):
             try:
                 self._lengths[token] = len(encoding.decode_single_token_bytes(token))
@@ -111,7 +111,7 @@ class TokenCounter:
 
         Weights sum to the count, but for tokens of white space after the last word.
         """
-        token_ends = np.cumsum(self._lengths[tokens])
+        token_ends = np.cumsum(self._lengths[tokens], dtype=np.int64)
         words_upto = np.searchsorted(token_ends, _byte_offsets(words.codes, words.ends), side="right")
         return np.diff(words_upto, prepend=0).astype(np.int32)
 
