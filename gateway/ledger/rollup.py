@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -23,8 +24,8 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.ledger.conflicts import inserting
 from gateway.ledger.schema import GROUPS, SUMS, daily, entries
 
 _column = entries.columns
@@ -45,7 +46,7 @@ def insert_rows(connection: Connection, rows: Sequence[dict[str, object]]) -> No
     groups = connection.execute(_GROUPED, {"ids": list(by_id)}).mappings()
     found = [{**_plain(row), "key": daily_key([row[name] for name in GROUPS])} for row in groups]
     # in one order everywhere: two replicas that add to the same groups wait for each other, never both
-    connection.execute(_ADD[connection.dialect.name], sorted(found, key=lambda row: str(row["key"])))
+    connection.execute(_adding(connection.dialect.name), sorted(found, key=lambda row: str(row["key"])))
 
 
 def delete_before(connection: Connection, created_at: float, n_rows: int) -> int:
@@ -100,7 +101,9 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _adding(insert: sqlite.Insert | postgresql.Insert) -> Insert:
+@cache
+def _adding(dialect: str) -> Insert:
+    insert = inserting(dialect, daily)
     return insert.on_conflict_do_update(
         index_elements=["key"], set_={name: daily.c[name] + insert.excluded[name] for name in SUMS}
     )
@@ -115,8 +118,3 @@ _GROUPED: Final = (
     .where(_column.id.in_(_IDS))
     .group_by(*(_column[name] for name in GROUPS))
 )
-_ADD: Final = {
-    "sqlite": _adding(sqlite.insert(daily)),
-    "postgresql": _adding(postgresql.insert(daily)),
-}
-"""By dialect: both know ON CONFLICT, each by its own construct."""
