@@ -1,101 +1,77 @@
-"""What an experiment's figures allow to be done: ship, keep running, or roll back. Pure."""
+"""What an experiment's figures allow to be done: ship, keep running, or roll back, with the reason (pure).
+
+The first rule that holds decides:
+  - no units, or arms that cannot be compared: keep running;
+  - units that fell to the arms otherwise than dealt: nothing is read, whatever the figures say;
+  - a guardrail that is worse beyond doubt: roll back;
+  - too few units: keep running;
+  - every arm's primary metric is worse beyond doubt: roll back, which only a person does;
+  - an arm's primary metric is better beyond doubt, all its guardrails stay within their margins, and the
+    least number of days is over: ship;
+  - else keep running, naming what is still open.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from policies.outcomes import Outcomes
+from policies.readings import (
+    Figures,
+    arm_reports,
+    guardrails,
+    judge_counts,
+    judged,
+    log_variance,
+    primary,
+    sample_ratio,
+    secondary,
+)
+from policies.reported import (
+    ArmReport,
+    JudgeCounts,
+    JudgeReading,
+    Reading,
+    Relative,
+    SampleRatio,
+)
+from policies.schema import Experiment
+from policies.simulation import units_for
+from policies.strictness import expected_shares, treated_arms
+from policies.wording import change, dealt_otherwise, harms, open_rails
+
+__all__ = [
+    "ArmReport",
+    "Evidence",
+    "Harm",
+    "JudgeCounts",
+    "JudgeReading",
+    "Reading",
+    "Relative",
+    "SampleRatio",
+    "State",
+    "Verdict",
+    "harm",
+    "verdict",
+]
 
 State: TypeAlias = Literal["ship", "keep_running", "roll_back"]
 
-
-@dataclass(frozen=True, slots=True)
-class Relative:
-    """A change in relation to control: -0.2 is a fifth less. The interval is anytime-valid."""
-
-    change: float
-    low: float
-    high: float
+_DAY_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One metric of one arm beside control's. What cannot be said yet is None, and `note` says why."""
+class Evidence:
+    """What is known of one version of an experiment."""
 
-    metric: str
-    arm: str
-    value: float | None
-    control_value: float | None
-    difference: float | None = None
-    """The arm's value less control's, as estimated with what was known of the units beforehand."""
-    low: float | None = None
-    """Lower end of the anytime-valid interval of `difference`; of a guardrail at 1 %."""
-    high: float | None = None
-    """Upper end; of a guardrail at the plan's alpha."""
-    relative: Relative | None = None
-    margin: float | None = None
-    """Of a guardrail: the most by which it may be worse."""
-    is_breached: bool = False
-    """Of a guardrail: it is worse beyond doubt."""
-    is_proven: bool = False
-    """The primary: better beyond doubt. A guardrail: not worse by its margin or more. Others: different."""
-    p: float | None = None
-    """Anytime-valid; of a secondary metric before the correction for their number."""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ArmReport:
-    """One arm's size and how often what it says was done."""
-
-    name: str
-    n_units: int
-    n_requests: int
-    share: float
-    """Of all units."""
-    expected_share: float
-    applied: float | None
-    """Of the requests, how many went on compressed; analysed are all."""
-    is_control: bool = False
-    is_holdout: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRatio:
-    """Whether the units fell to the arms as the weights say."""
-
-    chi2_p: float
-    e_value: float
-    is_alarm: bool
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeCounts:
-    """What the judge said of one arm's answers beside control's: at most one verdict a unit."""
-
-    arm: str
-    n_control: int
-    """Control's answer was better."""
-    n_arm: int
-    n_ties: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeReading:
-    """The judge's verdicts on one arm. `difference`: control's wins less the arm's, as a share of all."""
-
-    arm: str
-    n_pairs: int
-    n_control: int
-    n_arm: int
-    n_ties: int
-    difference: float
-    low: float | None
-    high: float | None
-    e_value: float
-    is_breached: bool
-    is_proven: bool
-    margin: float | None
-    note: str = ""
+    experiment: str
+    version: str
+    outcomes: Outcomes
+    judged: Sequence[JudgeCounts] = ()
+    units_per_day: float | None = None
+    """New units at today's traffic; None: as many as since the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +102,189 @@ class Verdict:
     """The arm to ship."""
     harmed: tuple[str, ...] = ()
     """Arms with a breached guardrail."""
+    days: float = 0.0
+    """How long it has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """That a guardrail is worse beyond doubt."""
+
+    arm: str
+    metric: str
+    reason: str
+
+
+def verdict(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
+    """The decision on one version of an experiment; `now` in seconds since the epoch."""
+    read = _read(evidence, experiment, now)
+    state, reason, winner = next(filter(None, (rule(read, experiment) for rule in _RULES)))
+    return replace(read, state=state, reason=reason, winner=winner)
+
+
+def harm(evidence: Evidence, experiment: Experiment) -> Harm | None:
+    """What ends an experiment by itself, the first found: less work than a verdict, mostly without scipy."""
+    figures = Figures(evidence.outcomes, experiment)
+    found = [
+        Harm(*one)
+        for arm in treated_arms(experiment)
+        for one in harms(guardrails(figures, arm), _judge(evidence, figures, arm))
+    ]
+    if found and (ratio := sample_ratio(figures)) is not None and not ratio.is_alarm:
+        return found[0]
+    return None
+
+
+def _read(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
+    """Every figure, and nothing decided."""
+    figures, arms = Figures(evidence.outcomes, experiment), treated_arms(experiment)
+    n_units, since = len(evidence.outcomes.arm), evidence.outcomes.first_at
+    days = max(0.0, now - since) / _DAY_S if n_units else 0.0
+    rails = tuple(one for arm in arms for one in guardrails(figures, arm))
+    judge = tuple(one for arm in arms for one in _judge(evidence, figures, arm))
+    needed = _units_needed(figures)
+    return Verdict(
+        experiment=evidence.experiment,
+        version=evidence.version,
+        state="keep_running",
+        reason="",
+        control=experiment.control_name,
+        arms=arm_reports(figures),
+        primary=tuple(primary(figures, arm) for arm in arms),
+        guardrails=rails,
+        secondary=tuple(one for arm in arms for one in secondary(figures, arm)),
+        sample_ratio=sample_ratio(figures),
+        judge=judge,
+        units_needed=needed,
+        days_to_go=_days_to_go(evidence, experiment, needed, days),
+        n_units=n_units,
+        since=since if n_units else None,
+        days=days,
+        harmed=tuple(dict.fromkeys(arm for arm, _, _ in harms(rails, judge))),
+    )
+
+
+def _judge(evidence: Evidence, figures: Figures, arm: str) -> tuple[JudgeReading, ...]:
+    """Where somebody judges, or has judged."""
+    mirror = figures.experiment.mirror
+    if not evidence.judged and (mirror is None or mirror.judge is None):
+        return ()
+    return (judged(figures, judge_counts(evidence.judged, arm)),)
+
+
+def _units_needed(figures: Figures) -> int | None:
+    experiment = figures.experiment
+    if experiment.plan.units is not None:
+        return experiment.plan.units
+    shares, needed = expected_shares(experiment), []
+    for arm in treated_arms(experiment):
+        if (variance := log_variance(figures, arm)) is None:
+            return None
+        pair = shares[arm] + shares[experiment.control_name]
+        needed.append(units_for(experiment, variance / pair, experiment.plan.effect))
+    return max(needed, default=None)
+
+
+def _days_to_go(evidence: Evidence, experiment: Experiment, needed: int | None, days: float) -> float | None:
+    n_units = len(evidence.outcomes.arm)
+    if needed is None or not n_units:
+        return None
+    left = max(0, needed - n_units)
+    per_day = evidence.units_per_day or (n_units / days if days else 0.0)
+    if left and not per_day:
+        return None
+    return max(left / per_day if left else 0.0, experiment.plan.min_days - days, 0.0)
+
+
+_Found: TypeAlias = tuple[State, str, str | None]
+"""The decision, its reason, and the arm to ship."""
+
+
+def _no_units(read: Verdict, experiment: Experiment) -> _Found | None:
+    if read.n_units:
+        return None
+    return "keep_running", f"No unit has come yet: policy {read.experiment!r} has seen no such traffic.", None
+
+
+def _nothing_to_compare(read: Verdict, experiment: Experiment) -> _Found | None:
+    if read.primary and read.control in expected_shares(experiment):
+        return None
+    return "keep_running", "Nothing is compared: control, or every other variant, has the weight 0.", None
+
+
+def _dealt_otherwise(read: Verdict, experiment: Experiment) -> _Found | None:
+    ratio = read.sample_ratio
+    if ratio is None or not ratio.is_alarm:
+        return None
+    return "keep_running", dealt_otherwise(read.arms, ratio.chi2_p), None
+
+
+def _harmful(read: Verdict, experiment: Experiment) -> _Found | None:
+    found = harms(read.guardrails, read.judge)
+    return ("roll_back", found[0][2], None) if found else None
+
+
+def _too_few(read: Verdict, experiment: Experiment) -> _Found | None:
+    dealt = [arm for arm in read.arms if not arm.is_holdout]
+    smallest = min(dealt, key=lambda arm: arm.n_units)
+    if smallest.n_units >= (least := experiment.plan.min_units):
+        return None
+    has = f"Arm {smallest.name!r} has {smallest.n_units:,} of the {least:,} units"
+    return "keep_running", f"{has} that every arm needs before anything is said.", None
+
+
+def _worse(read: Verdict, experiment: Experiment) -> _Found | None:
+    if not all(one.is_breached for one in read.primary):
+        return None
+    return "roll_back", f"{change(read.primary[0])}: worse beyond doubt.", None
+
+
+def _better(read: Verdict, experiment: Experiment) -> _Found | None:
+    ready = [one for one in read.primary if one.is_proven and not _open_rails(read, one.arm)]
+    if not ready or read.days < experiment.plan.min_days:
+        return None
+    best = max(ready, key=lambda one: abs(one.difference or 0.0))
+    rails = "every guardrail is within its margin" if experiment.guardrails else "there are no guardrails"
+    return (
+        "ship",
+        f"{change(best)} and {rails}, after {read.n_units:,} units in {read.days:.1f} days.",
+        best.arm,
+    )
+
+
+def _still_open(read: Verdict, experiment: Experiment) -> _Found:
+    best = max(read.primary, key=lambda one: (one.is_proven, -len(_open_rails(read, one.arm))))
+    return "keep_running", f"{change(best)}{_what_is_open(read, experiment, best)}.", None
+
+
+_Rule: TypeAlias = Callable[[Verdict, Experiment], _Found | None]
+_RULES: Final[tuple[_Rule, ...]] = (
+    *(_no_units, _nothing_to_compare, _dealt_otherwise, _harmful),
+    *(_too_few, _worse, _better, _still_open),
+)
+
+
+def _what_is_open(read: Verdict, experiment: Experiment, best: Reading) -> str:
+    if best.note:
+        return ""
+    if not best.is_proven:
+        return f": not told apart from {read.control!r} {_to_go(read)}"
+    if rails := _open_rails(read, best.arm):
+        return f", but {rails[0]} {_to_go(read)}"
+    return f", but it has run for {read.days:.1f} of at least {experiment.plan.min_days:g} days"
+
+
+def _to_go(read: Verdict) -> str:
+    seen = f"after {read.n_units:,} units"
+    if read.units_needed is None:
+        return seen
+    if read.n_units >= read.units_needed:
+        return f"{seen}, more than the {read.units_needed:,} that the plan asks for"
+    days = "" if read.days_to_go is None else f", {read.days_to_go:.1f} days to go"
+    return f"{seen} of about {read.units_needed:,}{days}"
+
+
+def _open_rails(read: Verdict, arm: str) -> list[str]:
+    return open_rails(
+        (one for one in read.guardrails if one.arm == arm), (one for one in read.judge if one.arm == arm)
+    )

@@ -1,0 +1,289 @@
+"""The figures of an experiment, metric by metric and arm by arm beside the control's (pure).
+
+A guardrail has two bounds on its harm, each with a level of its own: what it is at most, at the plan's alpha,
+must lie below its margin before anything is shipped (non-inferiority); what it is at least, at its share of a
+hundredth, above 0 ends the experiment. All intervals are anytime-valid, so both may be asked at every look.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from policies.outcomes import FIRST, HOLDOUT, JUDGE, METRICS, UNITS, Metric, Outcomes
+from policies.reported import ArmReport, JudgeCounts, JudgeReading, Reading, Relative, SampleRatio
+from policies.schema import Experiment
+from policies.statistics import (
+    Estimate,
+    Floats,
+    Summary,
+    adjusted_difference,
+    adjusted_log_ratio,
+    benjamini_hochberg,
+    difference,
+    half_width,
+    half_width_one_sided,
+    p_value,
+    paired_e_value,
+    ratio,
+    sample_ratio_e_value,
+    sample_ratio_p,
+    summarise,
+)
+from policies.strictness import arm_alpha, breach_alpha, expected_shares, planned_units, treated_arms
+
+SAMPLE_RATIO_P: Final = 0.001
+SAMPLE_RATIO_E: Final = 1000.0
+JUDGE_PLANNED: Final = 1000
+"""Pairs at which the judge's bounds are tightest."""
+UNPRICED_SHARE: Final = 0.01
+"""Nothing is said of money where more requests than this have no known price."""
+_WITH: Final = {
+    "feedback_n": "with feedback ",
+    "answered": "with an answer ",
+    "counterfactual_usd": "with a price ",
+}
+_MONEY: Final = {"cost_usd", "counterfactual_usd", "saved_usd"}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The arms of one version of an experiment, and what is said of them."""
+
+    outcomes: Outcomes
+    experiment: Experiment
+
+    @property
+    def control(self) -> str:
+        return self.experiment.control_name
+
+    @property
+    def alpha(self) -> float:
+        return arm_alpha(self.experiment)
+
+    @property
+    def planned(self) -> float:
+        return planned_units(self.experiment)
+
+    @cached_property
+    def members(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+        """Arm to its units' rows."""
+        order = np.argsort(self.outcomes.arm, kind="stable")
+        edges = np.searchsorted(self.outcomes.arm[order], np.arange(len(self.outcomes.arms) + 1))
+        return {name: order[edges[i] : edges[i + 1]] for i, name in enumerate(self.outcomes.arms)}
+
+    def n_units(self, arm: str) -> int:
+        return len(self.members.get(arm, ()))
+
+    def total(self, column: str, arm: str) -> float:
+        return float(self.outcomes.columns[column][self.members[arm]].sum()) if arm in self.members else 0.0
+
+    def columns(self, metric: Metric, arm: str) -> Floats:
+        """(units, 3): numerator, denominator, original tokens at first sight."""
+        rows, columns = self.members.get(arm, _NO_ROWS), self.outcomes.columns
+        y = sum(columns[name][rows] for name in metric.numerator)
+        n = np.ones(len(rows)) if metric.denominator == UNITS else columns[metric.denominator][rows]
+        return np.column_stack([y, n, columns[FIRST][rows]])
+
+    def compared(self, metric: Metric, arm: str) -> _Compared:
+        both = [self.columns(metric, name) for name in (self.control, arm)]
+        control, treated = map(summarise, both)
+        fewest = min(int(np.count_nonzero(one[:, 1])) for one in both)
+        blank = Reading(metric.name, arm, _number(ratio(treated).value), _number(ratio(control).value))
+        requests = self.total("requests", self.control) + self.total("requests", arm)
+        unpriced = self.total("unpriced", self.control) + self.total("unpriced", arm)
+        if _MONEY & {*metric.numerator, metric.denominator} and unpriced > UNPRICED_SHARE * requests:
+            blank = replace(blank, note=f"no price is known for {unpriced / requests:.0%} of the requests")
+        elif fewest < self.experiment.plan.min_units:
+            what = (
+                "units" if metric.denominator in (UNITS, "requests") else f"units with {metric.denominator}"
+            )
+            blank = replace(blank, note=f"{fewest} of {self.experiment.plan.min_units} {what} an arm")
+        return _Compared(metric, control, treated, blank)
+
+
+_NO_ROWS: Final = np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    metric: Metric
+    control: Summary
+    arm: Summary
+    blank: Reading
+    """With a note where there is too little to say more."""
+
+    @property
+    def sign(self) -> int:
+        """Of a change for the worse."""
+        return 1 if self.metric.better == "lower" else -1
+
+
+def primary(figures: Figures, arm: str) -> Reading:
+    """Better or worse, by an interval on the difference; how much, in relation to control's."""
+    one = figures.compared(METRICS[figures.experiment.primary], arm)
+    if one.blank.note:
+        return one.blank
+    read = _two_sided(figures, one)
+    assert read.low is not None
+    assert read.high is not None
+    below, above = read.high < 0, read.low > 0
+    is_better, is_worse = (below, above) if one.sign > 0 else (above, below)
+    return replace(read, relative=_relative(figures, one), is_proven=is_better, is_breached=is_worse)
+
+
+def guardrails(figures: Figures, arm: str) -> tuple[Reading, ...]:
+    """Every guardrail but the judge."""
+    margins = figures.experiment.guardrails
+    return tuple(_guardrail(figures, METRICS[name], arm, margins[name]) for name in margins if name != JUDGE)
+
+
+def secondary(figures: Figures, arm: str) -> tuple[Reading, ...]:
+    """All other metrics: exploratory, the false ones among those that differ kept to a share of alpha."""
+    shown = {figures.experiment.primary, *figures.experiment.guardrails}
+    compared = [figures.compared(metric, arm) for name, metric in METRICS.items() if name not in shown]
+    readings = [one.blank if one.blank.note else _two_sided(figures, one) for one in compared]
+    told = [read for read in readings if read.p is not None]
+    differ = benjamini_hochberg([read.p for read in told if read.p is not None], figures.alpha)
+    proven = {read.metric for read, is_different in zip(told, differ, strict=True) if is_different}
+    return tuple(replace(read, is_proven=read.metric in proven) for read in readings)
+
+
+def judged(figures: Figures, counts: JudgeCounts) -> JudgeReading:
+    """The judge's verdicts: worse by the exact paired e-value, not worse by a bound on the difference."""
+    margin = figures.experiment.guardrails.get(JUDGE)
+    n_pairs = counts.n_control + counts.n_arm + counts.n_ties
+    e_value = paired_e_value(counts.n_control, counts.n_arm)
+    least = figures.experiment.plan.min_units
+    share = (counts.n_control - counts.n_arm) / max(1, n_pairs)
+    is_worse = counts.n_control > counts.n_arm and e_value >= 1 / breach_alpha(figures.experiment)
+    low = high = None
+    if n_pairs >= least:
+        spread = (counts.n_control + counts.n_arm) / n_pairs - share**2
+        # One more pair, lost: only ties prove no more than their number can.
+        error = math.sqrt(max(0.0, spread) / n_pairs + ((1 + abs(share)) / n_pairs) ** 2)
+        estimate = Estimate(np.asarray(share), np.asarray(error), np.asarray(float(n_pairs)))
+        high = share + float(half_width_one_sided(estimate, figures.alpha, JUDGE_PLANNED))
+        low = share - float(half_width_one_sided(estimate, breach_alpha(figures.experiment), JUDGE_PLANNED))
+    return JudgeReading(
+        counts.arm,
+        n_pairs,
+        counts.n_control,
+        counts.n_arm,
+        counts.n_ties,
+        share,
+        low,
+        high,
+        e_value,
+        is_breached=is_worse and margin is not None,
+        is_proven=high is not None and margin is not None and high < margin,
+        margin=margin,
+        note="" if n_pairs >= least else f"{n_pairs} of {least} pairs",
+    )
+
+
+def arm_reports(figures: Figures) -> tuple[ArmReport, ...]:
+    """Control first, then the treated arms as they are written, then what is held out."""
+    experiment = figures.experiment
+    reports = [_arm_report(figures, name) for name in (figures.control, *treated_arms(experiment))]
+    if figures.n_units(HOLDOUT) or experiment.holdout > 0:
+        n_all = len(figures.outcomes.arm)
+        held = _arm_report(figures, HOLDOUT)
+        share = held.n_units / n_all if n_all else 0.0
+        reports.append(replace(held, share=share, expected_share=experiment.holdout, is_holdout=True))
+    return tuple(reports)
+
+
+def _arm_report(figures: Figures, name: str) -> ArmReport:
+    n_units, n_requests = figures.n_units(name), int(figures.total("requests", name))
+    expected = expected_shares(figures.experiment)
+    n_dealt = sum(map(figures.n_units, expected))
+    metric = METRICS[figures.experiment.primary]
+    return ArmReport(
+        name,
+        n_units,
+        n_requests,
+        share=n_units / n_dealt if n_dealt else 0.0,
+        expected_share=expected.get(name, 0.0),
+        applied=figures.total("applied", name) / n_requests if n_requests else None,
+        is_control=name == figures.control,
+        value=_number(ratio(summarise(figures.columns(metric, name))).value),
+    )
+
+
+def sample_ratio(figures: Figures) -> SampleRatio | None:
+    """Of the arms that are compared; None while there are no units. What is held out may be changed on the
+    way.
+    """
+    shares = expected_shares(figures.experiment)
+    units = [figures.n_units(name) for name in shares]
+    if not sum(units):
+        return None
+    p = sample_ratio_p(units, list(shares.values()))
+    e_value = sample_ratio_e_value(units, list(shares.values()))
+    return SampleRatio(p, e_value, is_alarm=p < SAMPLE_RATIO_P or e_value >= SAMPLE_RATIO_E)
+
+
+def log_variance(figures: Figures, arm: str) -> float | None:
+    """The squared error of the primary's relative change, times the units of both arms; None: not known."""
+    one = figures.compared(METRICS[figures.experiment.primary], arm)
+    if one.blank.note:
+        return None
+    estimate = adjusted_log_ratio(one.control, one.arm)
+    return _number(estimate.error**2 * estimate.units) or None
+
+
+def _two_sided(figures: Figures, one: _Compared) -> Reading:
+    estimate = adjusted_difference(one.control, one.arm)
+    width = half_width(estimate, figures.alpha, figures.planned)
+    return replace(
+        one.blank,
+        difference=float(estimate.value),
+        low=float(estimate.value - width),
+        high=float(estimate.value + width),
+        p=float(p_value(estimate, figures.alpha, figures.planned)),
+    )
+
+
+def _relative(figures: Figures, one: _Compared) -> Relative | None:
+    estimate = adjusted_log_ratio(one.control, one.arm)
+    width = half_width(estimate, figures.alpha, figures.planned)
+    if not math.isfinite(width):
+        return None
+    value = float(estimate.value)
+    return Relative(math.expm1(value), math.expm1(value - float(width)), math.expm1(value + float(width)))
+
+
+def _guardrail(figures: Figures, metric: Metric, arm: str, margin: float) -> Reading:
+    one = figures.compared(metric, arm)
+    if one.blank.note:
+        return replace(one.blank, margin=margin)
+    estimate = difference(one.control, one.arm, floor_units=1)
+    value, sign = float(estimate.value), one.sign
+    most = sign * value + float(half_width_one_sided(estimate, figures.alpha, figures.planned))
+    least = sign * value - float(
+        half_width_one_sided(estimate, breach_alpha(figures.experiment), figures.planned)
+    )
+    return replace(
+        one.blank,
+        difference=value,
+        low=min(sign * least, sign * most),
+        high=max(sign * least, sign * most),
+        margin=margin,
+        is_breached=least > 0,
+        is_proven=most < margin,
+    )
+
+
+def _number(value: Floats) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def judge_counts(given: Sequence[JudgeCounts], arm: str) -> JudgeCounts:
+    """Of that arm; none where the judge has said nothing of it."""
+    return next((counts for counts in given if counts.arm == arm), JudgeCounts(arm, 0, 0))
