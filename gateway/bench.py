@@ -54,6 +54,8 @@ SMALL_PATH = "/v1/embeddings"
 PARAMS = CompressionParams(rate=0.5, force_tokens=("\n", "?"))
 CACHE_BYTES = 128 << 20
 OTHER_POLICY = "without-tags"
+IDLE_S = 0.05
+"""For so long nothing is to be done, which a loop's probe then says."""
 
 Headers = Mapping[str, str]
 Seconds = list[float]
@@ -148,8 +150,12 @@ class GatewayBench:
         return reduce(Standstill.worst, [probe.take() for probe in self.probes])
 
     def _tidy(self) -> None:
-        """As a Pith alone in its process does between two requests; of two, one would amid the other's."""
+        """As a Pith alone in its process does between two requests; of two, one would amid the other's.
+
+        What the loops then say they stood still for it is heard and forgotten, before anything is sent.
+        """
         gc.collect()
+        time.sleep(IDLE_S)
         self._stood_still()
 
     def conversations(self, tokens: int, n_messages: int, repeats: int) -> tuple[int, dict[str, Samples]]:
@@ -164,7 +170,7 @@ class GatewayBench:
             direct, _ = self.upstream.post(PATH, body, {})
             computed = time.process_time() - computed
             self._tidy()
-            time.sleep(0.05)  # what a loop does when there is nothing to do
+            time.sleep(IDLE_S)
             samples = {"direct": (direct, self._stood_still(), computed)}
             for name, (sent, headers) in scenarios.items():
                 pith = self.other_pith if name == "restart" else self.pith
