@@ -27,6 +27,7 @@ from gateway.dialects import ChatRequest, Dialect
 from gateway.dialects.paths import deployment_of
 from gateway.errors import ClientGone
 from gateway.expecting import Destination
+from gateway.experiments.mirror import begin, sampled
 from gateway.incoming import Incoming
 from gateway.plan import Plan, Treated
 from gateway.prospects import benefit_of
@@ -84,7 +85,11 @@ async def handle(
     except asyncio.CancelledError:  # the server stops
         account.close_unanswered()
         raise
-    await account.answer(replace(plan, answers=dialect.answers), receive, send)
+    plan = replace(plan, answers=dialect.answers)
+    sample = sampled(account, plan, dialect, send)
+    await account.answer(plan, receive, send if sample is None else sample.copy)
+    if sample is not None:
+        begin(sample, services)
 
 
 async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> Plan:

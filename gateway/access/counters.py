@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-from gateway.access.keys import VirtualKey
 from gateway.cache.guard import Guard
 from gateway.errors import CacheError
 from gateway.hashing import Secret
@@ -51,6 +50,25 @@ _SAID: Final[dict[Unit, str]] = {
 }
 
 T = TypeVar("T")
+
+
+class Limited(Protocol):
+    """What uses something up, a virtual key above all; whatever is None is not limited."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def requests_per_minute(self) -> int | None: ...
+
+    @property
+    def tokens_per_minute(self) -> int | None: ...
+
+    @property
+    def usd_per_day(self) -> float | None: ...
+
+    @property
+    def usd_per_month(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +117,7 @@ class Counters:
         trouble = self._guard.degraded
         return trouble and f"Redis: {trouble}; each process counts alone"
 
-    async def admit(self, key: VirtualKey) -> None:
+    async def admit(self, key: Limited) -> None:
         """Count one request. Raises Refusal (429) where the key has used what it may."""
         ceilings = self._ceilings(key)
         if not ceilings:
@@ -110,7 +128,7 @@ class Counters:
         if over is not None:
             raise over.refusal()
 
-    async def add(self, key: VirtualKey, tokens: int, cost_usd: float) -> None:
+    async def add(self, key: Limited, tokens: int, cost_usd: float) -> None:
         """Count what an answer has used."""
         micros = math.ceil(cost_usd * MICROS)
         amounts: dict[Unit, int] = {"tokens": tokens, "day": micros, "month": micros}
@@ -119,7 +137,7 @@ class Counters:
             await self._local.add(ceiling, amount)
         await self._ask(lambda place: place.add_all(used), None)
 
-    async def recall(self, key: VirtualKey, unit: Literal["day", "month"], cost_usd: float) -> None:
+    async def recall(self, key: Limited, unit: Literal["day", "month"], cost_usd: float) -> None:
         """Begin this process's count of a period with what the ledger holds of it."""
         for ceiling in self._ceilings(key):
             if ceiling.unit == unit:
@@ -143,7 +161,7 @@ class Counters:
         except CacheError:
             return otherwise
 
-    def _ceilings(self, key: VirtualKey) -> list[_Ceiling]:
+    def _ceilings(self, key: Limited) -> list[_Ceiling]:
         """Requests come last: one that is refused for another reason is not counted."""
         limits: tuple[tuple[Unit, float | None], ...] = (
             ("day", None if key.usd_per_day is None else key.usd_per_day * MICROS),

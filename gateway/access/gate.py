@@ -77,6 +77,11 @@ class Gate:
         task.add_done_callback(self._counting.discard)
 
     @property
+    def counters(self) -> Counters:
+        """Where what is used up is counted, together with other replicas."""
+        return self._counters
+
+    @property
     def keys_degraded(self) -> str | None:
         """Why the store's keys are not up to date, or None."""
         return self._ring.degraded

@@ -50,6 +50,10 @@ class ExperimentStore:
         """In the order in which they came."""
         return await self._read(lambda store: read_verdicts(store, experiment, version))
 
+    async def mirror_usd(self, since: float) -> dict[str, float]:
+        """What mirrored requests and their judges have cost since then, by experiment."""
+        return await self._read(lambda store: read_mirror_usd(store, since))
+
     async def states(self) -> list[ExperimentState]:
         """What holds; a version that nobody decided anything about is not there, and runs."""
         return await self._read(lambda store: _states(store, states))
@@ -123,6 +127,16 @@ def read_verdicts(connection: Connection, experiment: str, version: str) -> list
         .order_by(verdicts.c.created_at, verdicts.c.id)
     )
     return [_verdict(row) for row in connection.execute(query).mappings()]
+
+
+def read_mirror_usd(connection: Connection, since: float) -> dict[str, float]:
+    """What mirrored requests and their judges have cost since then, by experiment."""
+    query = (
+        select(verdicts.c.experiment, func.sum(verdicts.c.cost_usd))
+        .where(verdicts.c.created_at >= since)
+        .group_by(verdicts.c.experiment)
+    )
+    return {experiment: float(usd) for experiment, usd in connection.execute(query)}
 
 
 def write_state(connection: Connection, state: ExperimentState) -> None:

@@ -1,0 +1,64 @@
+"""One request to an upstream whose answer nobody streams on: sent, read whole, and its usage told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
+from gateway.experiments.said import MOST_BYTES
+from gateway.tap import UsageTap
+from gateway.types import RawHeaders, Upstream, UpstreamRequest, Usage
+
+ANSWER_S: Final = 300.0
+"""For a whole answer."""
+JUDGE_PATH: Final = b"/v1/chat/completions"
+_JUDGE_HEADERS: Final = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"application/json"),
+    (b"accept-encoding", b"identity"),
+)
+
+
+class TooLong(Exception):
+    """The answer is longer than anybody would judge."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A whole answer."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+    usage: Usage | None
+
+
+async def hear(upstream: Upstream, request: UpstreamRequest, shape: AnswerShape = CHAT_ANSWERS) -> Heard:
+    """The answer. Raises UpstreamError, UpstreamBroken, TimeoutError, TooLong."""
+    async with asyncio.timeout(ANSWER_S):
+        response = await upstream.send(request)
+        tap, parts, size = UsageTap(shape), list[bytes](), 0
+        try:
+            tap.head(response.status, response.headers)
+            async for chunk in response.body:
+                tap.feed(chunk)
+                parts.append(chunk)
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise TooLong
+            tap.end()
+        finally:
+            await response.aclose()
+    return Heard(response.status, response.headers, b"".join(parts), tap.usage)
+
+
+def judge_request(model: str, prompt: str) -> UpstreamRequest:
+    """A chat completion that any upstream takes: nothing in it but the model and one message."""
+    # A text may hold half of a surrogate pair, which is no Unicode and no upstream reads.
+    content = prompt.encode("utf-8", "replace").decode()
+    body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": content}]})
+    return UpstreamRequest("POST", JUDGE_PATH, list(_JUDGE_HEADERS), body)
