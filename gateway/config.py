@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast, get_args, get_origin
 
@@ -19,6 +20,7 @@ from gateway.admin.settings import TOKEN_VARIABLE
 from gateway.errors import ConfigError
 from gateway.hashing import VARIABLE as SECRET_VARIABLE
 from gateway.settings import DEFAULT_UPSTREAM, DEFAULT_URL, Config
+from gateway.upstreams.settings import UpstreamConfig
 from policies.errors import Place, PolicyError, Problem, unreadable
 from policies.load import default_policies
 from policies.match import PolicySet
@@ -58,12 +60,39 @@ def open_policies(config: Config) -> PolicySource:
     """The policies that the configuration names. Raises `ConfigError` when they are missing or wrong."""
     if config.policies is None:
         return FixedPolicies(default_policies())
-    if isinstance(config.policies, tuple):
-        return FixedPolicies(PolicySet(config.policies, "configuration"))
+    check = partial(check_judges, upstreams=config.upstreams)
     try:
-        return PolicyFile(config.policies)
+        if isinstance(config.policies, tuple):
+            fixed = PolicySet(config.policies, "configuration")
+            check(fixed)
+            return FixedPolicies(fixed)
+        return PolicyFile(config.policies, check)
     except PolicyError as error:
         raise ConfigError(str(error)) from error
+
+
+def check_judges(policies: PolicySet, upstreams: Mapping[str, UpstreamConfig]) -> None:
+    """Every judge that a policy names can be asked. Raises `PolicyError`."""
+    problems = []
+    for policy in policies.policies:
+        mirror = policy.experiment.mirror if policy.experiment is not None else None
+        judge = mirror.judge if mirror is not None else None
+        if judge is not None and (what := _judge_problem(judge.upstream, upstreams)) is not None:
+            path = f"policy {policy.name!r}: experiment.mirror.judge.upstream"
+            problems.append(Problem(Place(policies.source), f"value {judge.upstream!r}: {what}", path))
+    if problems:
+        raise PolicyError(problems)
+
+
+def _judge_problem(name: str, upstreams: Mapping[str, UpstreamConfig]) -> str | None:
+    if name not in upstreams:
+        return f"the configuration has no such upstream{suggestion(name, upstreams)}"
+    if upstreams[name].key is None:
+        return (
+            "is an upstream with key: pass, and a judge has no caller whose key could be passed: "
+            "give it one of its own by env:NAME (or none, if it asks for no key)"
+        )
+    return None
 
 
 def variables() -> dict[str, KeyPath]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from policies.errors import PolicyError, unreadable
 from policies.load import load_policies
@@ -55,12 +55,17 @@ class _Stamp(NamedTuple):
     device: int
 
 
+Check: TypeAlias = Callable[[PolicySet], None]
+"""Raises `PolicyError` for a set that names what there is not."""
+
+
 class PolicyFile:
     """A policy file, and the last good set read from it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check = lambda policies: None) -> None:
         """Raises `PolicyError` when the file is missing or wrong: at the start there is no good set yet."""
         self.path = path
+        self._check = check
         self.problem: str | None = None
         self._stamp: _Stamp | None = None
         try:
@@ -86,7 +91,9 @@ class PolicyFile:
     def _load(self) -> PolicySet:
         source = str(self.path)
         raw, self._stamp = _read(self.path)
-        return load_policies(decode(raw, source), source)
+        loaded = load_policies(decode(raw, source), source)
+        self._check(loaded)
+        return loaded
 
 
 async def watch(

@@ -517,3 +517,41 @@ def test_the_ledgers_url_may_be_in_a_variable(tmp_path: Path) -> None:
         [problem] = refused(tmp_path, text, env)
         assert problem.startswith("pith.yaml:1: ledger: ")
         assert "hunter2" not in problem
+
+
+JUDGED = """
+upstreams: {openai: {url: "https://api.openai.com"}, judge: {url: "https://judge.example", key: none}}
+policies:
+  - name: rag
+    experiment:
+      salt: s
+      variants: [{name: control, weight: 1, mode: "off"}, {name: half, weight: 1}]
+      mirror: {judge: {upstream: WHERE, model: m}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("judgee", "value 'judgee': the configuration has no such upstream; did you mean 'judge'?"),
+        ("openai", "is an upstream with key: pass, and a judge has no caller whose key could be passed"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_told_at_the_start(tmp_path: Path, where: str, why: str) -> None:
+    config = read(tmp_path, JUDGED.replace("WHERE", where), {})
+    with pytest.raises(ConfigError, match="policy 'rag'") as caught:
+        open_policies(config)
+    assert why in str(caught.value)
+    assert open_policies(read(tmp_path, JUDGED.replace("WHERE", "judge"), {})).current.named("rag")
+
+
+def test_a_policy_file_with_a_judge_that_cannot_be_asked_changes_nothing(tmp_path: Path) -> None:
+    upstreams, _, policies = JUDGED.partition("policies:")
+    file = tmp_path / "policies.yaml"
+    file.write_text("policies:" + policies.replace("WHERE", "judge"))
+    source = open_policies(read(tmp_path, upstreams + f"policies: {file}", {}))
+    file.write_text("policies:" + policies.replace("WHERE", "nowhere"))
+    assert not source.reload()
+    assert source.problem is not None
+    assert "no such upstream" in source.problem
+    assert source.current.named("rag") is not None
