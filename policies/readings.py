@@ -8,12 +8,13 @@ hundredth, above 0 ends the experiment. All intervals are anytime-valid, so both
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.outcomes import FIRST, HOLDOUT, JUDGE, METRICS, UNITS, Metric, Outcomes
 from policies.reported import ArmReport, JudgeCounts, JudgeReading, Reading, Relative, SampleRatio
@@ -37,6 +38,8 @@ from policies.statistics import (
 )
 from policies.strictness import arm_alpha, breach_alpha, expected_shares, planned_units, treated_arms
 
+Rows: TypeAlias = NDArray[np.intp]
+
 SAMPLE_RATIO_P: Final = 0.001
 SAMPLE_RATIO_E: Final = 1000.0
 JUDGE_PLANNED: Final = 1000
@@ -51,27 +54,31 @@ _WITH: Final = {
 _MONEY: Final = {"cost_usd", "counterfactual_usd", "saved_usd"}
 
 
+class Figures(Protocol):
+    """The arms of one version of an experiment, from wherever they are summed."""
+
+    @property
+    def experiment(self) -> Experiment: ...
+
+    def n_units(self, arm: str) -> int: ...
+
+    def total(self, column: str, arm: str) -> float: ...
+
+    def summary(self, metric: Metric, arm: str) -> Summary: ...
+
+    def n_with(self, metric: Metric, arm: str) -> int:
+        """Units of which the metric's denominator is not 0."""
+
+
 @dataclass(frozen=True)
-class Figures:
-    """The arms of one version of an experiment, and what is said of them."""
+class UnitFigures:
+    """Summed from every unit's outcomes."""
 
     outcomes: Outcomes
     experiment: Experiment
 
-    @property
-    def control(self) -> str:
-        return self.experiment.control_name
-
-    @property
-    def alpha(self) -> float:
-        return arm_alpha(self.experiment)
-
-    @property
-    def planned(self) -> float:
-        return planned_units(self.experiment)
-
     @cached_property
-    def members(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+    def members(self) -> dict[str, Rows]:
         """Arm to its units' rows."""
         order = np.argsort(self.outcomes.arm, kind="stable")
         edges = np.searchsorted(self.outcomes.arm[order], np.arange(len(self.outcomes.arms) + 1))
@@ -83,6 +90,16 @@ class Figures:
     def total(self, column: str, arm: str) -> float:
         return float(self.outcomes.columns[column][self.members[arm]].sum()) if arm in self.members else 0.0
 
+    def summary(self, metric: Metric, arm: str) -> Summary:
+        return summarise(self.columns(metric, arm))
+
+    def n_with(self, metric: Metric, arm: str) -> int:
+        if metric.denominator == UNITS:
+            return self.n_units(arm)
+        return int(
+            np.count_nonzero(self.outcomes.columns[metric.denominator][self.members.get(arm, _NO_ROWS)])
+        )
+
     def columns(self, metric: Metric, arm: str) -> Floats:
         """(units, 3): numerator, denominator, original tokens at first sight."""
         rows, columns = self.members.get(arm, _NO_ROWS), self.outcomes.columns
@@ -90,24 +107,31 @@ class Figures:
         n = np.ones(len(rows)) if metric.denominator == UNITS else columns[metric.denominator][rows]
         return np.column_stack([y, n, columns[FIRST][rows]])
 
-    def compared(self, metric: Metric, arm: str) -> _Compared:
-        both = [self.columns(metric, name) for name in (self.control, arm)]
-        control, treated = map(summarise, both)
-        fewest = min(int(np.count_nonzero(one[:, 1])) for one in both)
-        blank = Reading(metric.name, arm, _number(ratio(treated).value), _number(ratio(control).value))
-        requests = self.total("requests", self.control) + self.total("requests", arm)
-        unpriced = self.total("unpriced", self.control) + self.total("unpriced", arm)
-        if _MONEY & {*metric.numerator, metric.denominator} and unpriced > UNPRICED_SHARE * requests:
-            blank = replace(blank, note=f"no price is known for {unpriced / requests:.0%} of the requests")
-        elif fewest < self.experiment.plan.min_units:
-            what = (
-                "units" if metric.denominator in (UNITS, "requests") else f"units with {metric.denominator}"
-            )
-            blank = replace(blank, note=f"{fewest} of {self.experiment.plan.min_units} {what} an arm")
-        return _Compared(metric, control, treated, blank)
+
+def _compare(figures: Figures, metric: Metric, arm: str) -> _Compared:
+    experiment, names = figures.experiment, (figures.experiment.control_name, arm)
+    control, treated = (figures.summary(metric, name) for name in names)
+    fewest, least = min(figures.n_with(metric, name) for name in names), experiment.plan.min_units
+    blank = Reading(metric.name, arm, _number(ratio(treated).value), _number(ratio(control).value))
+    if unpriced := _unpriced(figures, metric, names):
+        blank = replace(blank, note=f"no price is known for {unpriced:.0%} of the requests")
+    elif fewest < least:
+        what = _WITH.get(metric.denominator, "")
+        blank = replace(blank, note=f"{fewest} of {least} units {what}an arm")
+    return _Compared(metric, control, treated, blank)
 
 
-_NO_ROWS: Final = np.empty(0, dtype=np.intp)
+def _unpriced(figures: Figures, metric: Metric, arms: Iterable[str]) -> float:
+    """Of the requests, where it is too many to say something of money; else 0."""
+    if not _MONEY & {*metric.numerator, metric.denominator}:
+        return 0.0
+    requests, unpriced = (
+        sum(figures.total(column, arm) for arm in arms) for column in ("requests", "unpriced")
+    )
+    return unpriced / requests if unpriced > UNPRICED_SHARE * requests else 0.0
+
+
+_NO_ROWS: Final[Rows] = np.empty(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +150,7 @@ class _Compared:
 
 def primary(figures: Figures, arm: str) -> Reading:
     """Better or worse, by an interval on the difference; how much, in relation to control's."""
-    one = figures.compared(METRICS[figures.experiment.primary], arm)
+    one = _compare(figures, METRICS[figures.experiment.primary], arm)
     if one.blank.note:
         return one.blank
     read = _two_sided(figures, one)
@@ -146,10 +170,12 @@ def guardrails(figures: Figures, arm: str) -> tuple[Reading, ...]:
 def secondary(figures: Figures, arm: str) -> tuple[Reading, ...]:
     """All other metrics: exploratory, the false ones among those that differ kept to a share of alpha."""
     shown = {figures.experiment.primary, *figures.experiment.guardrails}
-    compared = [figures.compared(metric, arm) for name, metric in METRICS.items() if name not in shown]
+    compared = [_compare(figures, metric, arm) for name, metric in METRICS.items() if name not in shown]
     readings = [one.blank if one.blank.note else _two_sided(figures, one) for one in compared]
     told = [read for read in readings if read.p is not None]
-    differ = benjamini_hochberg([read.p for read in told if read.p is not None], figures.alpha)
+    differ = benjamini_hochberg(
+        [read.p for read in told if read.p is not None], arm_alpha(figures.experiment)
+    )
     proven = {read.metric for read, is_different in zip(told, differ, strict=True) if is_different}
     return tuple(replace(read, is_proven=read.metric in proven) for read in readings)
 
@@ -168,7 +194,7 @@ def judged(figures: Figures, counts: JudgeCounts) -> JudgeReading:
         # One more pair, lost: only ties prove no more than their number can.
         error = math.sqrt(max(0.0, spread) / n_pairs + ((1 + abs(share)) / n_pairs) ** 2)
         estimate = Estimate(np.asarray(share), np.asarray(error), np.asarray(float(n_pairs)))
-        high = share + float(half_width_one_sided(estimate, figures.alpha, JUDGE_PLANNED))
+        high = share + float(half_width_one_sided(estimate, arm_alpha(figures.experiment), JUDGE_PLANNED))
         low = share - float(half_width_one_sided(estimate, breach_alpha(figures.experiment), JUDGE_PLANNED))
     return JudgeReading(
         counts.arm,
@@ -190,10 +216,10 @@ def judged(figures: Figures, counts: JudgeCounts) -> JudgeReading:
 def arm_reports(figures: Figures) -> tuple[ArmReport, ...]:
     """Control first, then the treated arms as they are written, then what is held out."""
     experiment = figures.experiment
-    reports = [_arm_report(figures, name) for name in (figures.control, *treated_arms(experiment))]
+    reports = [_arm_report(figures, name) for name in (experiment.control_name, *treated_arms(experiment))]
     if figures.n_units(HOLDOUT) or experiment.holdout > 0:
-        n_all = len(figures.outcomes.arm)
         held = _arm_report(figures, HOLDOUT)
+        n_all = held.n_units + sum(report.n_units for report in reports)
         share = held.n_units / n_all if n_all else 0.0
         reports.append(replace(held, share=share, expected_share=experiment.holdout, is_holdout=True))
     return tuple(reports)
@@ -211,8 +237,8 @@ def _arm_report(figures: Figures, name: str) -> ArmReport:
         share=n_units / n_dealt if n_dealt else 0.0,
         expected_share=expected.get(name, 0.0),
         applied=figures.total("applied", name) / n_requests if n_requests else None,
-        is_control=name == figures.control,
-        value=_number(ratio(summarise(figures.columns(metric, name))).value),
+        is_control=name == figures.experiment.control_name,
+        value=_number(ratio(figures.summary(metric, name)).value),
     )
 
 
@@ -231,7 +257,7 @@ def sample_ratio(figures: Figures) -> SampleRatio | None:
 
 def log_variance(figures: Figures, arm: str) -> float | None:
     """The squared error of the primary's relative change, times the units of both arms; None: not known."""
-    one = figures.compared(METRICS[figures.experiment.primary], arm)
+    one = _compare(figures, METRICS[figures.experiment.primary], arm)
     if one.blank.note:
         return None
     estimate = adjusted_log_ratio(one.control, one.arm)
@@ -240,19 +266,19 @@ def log_variance(figures: Figures, arm: str) -> float | None:
 
 def _two_sided(figures: Figures, one: _Compared) -> Reading:
     estimate = adjusted_difference(one.control, one.arm)
-    width = half_width(estimate, figures.alpha, figures.planned)
+    width = half_width(estimate, arm_alpha(figures.experiment), planned_units(figures.experiment))
     return replace(
         one.blank,
         difference=float(estimate.value),
         low=float(estimate.value - width),
         high=float(estimate.value + width),
-        p=float(p_value(estimate, figures.alpha, figures.planned)),
+        p=float(p_value(estimate, arm_alpha(figures.experiment), planned_units(figures.experiment))),
     )
 
 
 def _relative(figures: Figures, one: _Compared) -> Relative | None:
     estimate = adjusted_log_ratio(one.control, one.arm)
-    width = half_width(estimate, figures.alpha, figures.planned)
+    width = half_width(estimate, arm_alpha(figures.experiment), planned_units(figures.experiment))
     if not math.isfinite(width):
         return None
     value = float(estimate.value)
@@ -260,15 +286,14 @@ def _relative(figures: Figures, one: _Compared) -> Relative | None:
 
 
 def _guardrail(figures: Figures, metric: Metric, arm: str, margin: float) -> Reading:
-    one = figures.compared(metric, arm)
+    one = _compare(figures, metric, arm)
     if one.blank.note:
         return replace(one.blank, margin=margin)
     estimate = difference(one.control, one.arm, floor_units=1)
-    value, sign = float(estimate.value), one.sign
-    most = sign * value + float(half_width_one_sided(estimate, figures.alpha, figures.planned))
-    least = sign * value - float(
-        half_width_one_sided(estimate, breach_alpha(figures.experiment), figures.planned)
-    )
+    value, sign, experiment = float(estimate.value), one.sign, figures.experiment
+    planned = planned_units(experiment)
+    most = sign * value + float(half_width_one_sided(estimate, arm_alpha(experiment), planned))
+    least = sign * value - float(half_width_one_sided(estimate, breach_alpha(experiment), planned))
     return replace(
         one.blank,
         difference=value,

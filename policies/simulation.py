@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.outcomes import METRICS, Outcomes
-from policies.readings import Figures
+from policies.readings import UnitFigures
 from policies.schema import Experiment
 from policies.statistics import adjusted_log_ratio, summarise, units_anytime, units_fixed
 from policies.strictness import arm_alpha, expected_shares, planned_units, treated_arms
@@ -77,8 +77,9 @@ def traffic_of(outcomes: Outcomes, experiment: Experiment, units_per_day: float)
 
     Every other unit is compared with the rest, as if they were two arms.
     """
-    figures = Figures(outcomes, experiment)
-    name = figures.control if figures.n_units(figures.control) else next(iter(outcomes.arms), "")
+    figures = UnitFigures(outcomes, experiment)
+    control = experiment.control_name
+    name = control if figures.n_units(control) else next(iter(outcomes.arms), "")
     columns = figures.columns(METRICS[experiment.primary], name)
     if len(columns) < 2 * experiment.plan.min_units:
         return None

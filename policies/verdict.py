@@ -20,6 +20,7 @@ from typing import Final, Literal, TypeAlias
 from policies.outcomes import Outcomes
 from policies.readings import (
     Figures,
+    UnitFigures,
     arm_reports,
     guardrails,
     judge_counts,
@@ -53,7 +54,7 @@ __all__ = [
     "SampleRatio",
     "State",
     "Verdict",
-    "harm",
+    "harms_of",
     "verdict",
 ]
 
@@ -122,26 +123,26 @@ def verdict(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
     return replace(read, state=state, reason=reason, winner=winner)
 
 
-def harm(evidence: Evidence, experiment: Experiment) -> Harm | None:
-    """What ends an experiment by itself, the first found: less work than a verdict, mostly without scipy."""
-    figures = Figures(evidence.outcomes, experiment)
+def harms_of(figures: Figures, judged: Sequence[JudgeCounts] = ()) -> tuple[Harm, ...]:
+    """What ends an experiment by itself, the first of each arm: less work than a verdict, mostly without
+    scipy.
+    """
+    arms = treated_arms(figures.experiment)
     found = [
-        Harm(*one)
-        for arm in treated_arms(experiment)
-        for one in harms(guardrails(figures, arm), _judge(evidence, figures, arm))
+        Harm(*one) for arm in arms for one in harms(guardrails(figures, arm), _judge(judged, figures, arm))
     ]
-    if found and (ratio := sample_ratio(figures)) is not None and not ratio.is_alarm:
-        return found[0]
-    return None
+    if not found or (ratio := sample_ratio(figures)) is None or ratio.is_alarm:
+        return ()
+    return tuple({one.arm: one for one in reversed(found)}.values())
 
 
 def _read(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
     """Every figure, and nothing decided."""
-    figures, arms = Figures(evidence.outcomes, experiment), treated_arms(experiment)
+    figures, arms = UnitFigures(evidence.outcomes, experiment), treated_arms(experiment)
     n_units, since = len(evidence.outcomes.arm), evidence.outcomes.first_at
     days = max(0.0, now - since) / _DAY_S if n_units else 0.0
     rails = tuple(one for arm in arms for one in guardrails(figures, arm))
-    judge = tuple(one for arm in arms for one in _judge(evidence, figures, arm))
+    judge = tuple(one for arm in arms for one in _judge(evidence.judged, figures, arm))
     needed = _units_needed(figures)
     return Verdict(
         experiment=evidence.experiment,
@@ -164,12 +165,12 @@ def _read(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
     )
 
 
-def _judge(evidence: Evidence, figures: Figures, arm: str) -> tuple[JudgeReading, ...]:
+def _judge(given: Sequence[JudgeCounts], figures: Figures, arm: str) -> tuple[JudgeReading, ...]:
     """Where somebody judges, or has judged."""
     mirror = figures.experiment.mirror
-    if not evidence.judged and (mirror is None or mirror.judge is None):
+    if not given and (mirror is None or mirror.judge is None):
         return ()
-    return (judged(figures, judge_counts(evidence.judged, arm)),)
+    return (judged(figures, judge_counts(given, arm)),)
 
 
 def _units_needed(figures: Figures) -> int | None:
