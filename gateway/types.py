@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from gateway.experiments.records import Note
 from gateway.overview import Overview, Selection
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
@@ -192,6 +193,9 @@ class Ledger(Protocol):
 
     def record(self, entry: Entry) -> None:
         """Queue one entry for writing."""
+
+    def note(self, note: Note) -> None:
+        """Queue what is not an entry, in its turn among them. Like `record`, it never blocks or raises."""
 
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
         """Sums by `group_by`: one of gateway.ledger.schema.GROUPS."""

@@ -31,22 +31,25 @@ from gateway.ledger.schema import GROUPS, SUMS, daily, entries
 _column = entries.columns
 
 
-def insert_rows(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
-    """Store rows and add those that are new to their day; not committed.
+def insert_rows(connection: Connection, rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Store rows and add those that are new to their day; not committed. Returns the new ones.
 
     What is there already is looked for first: SQLite takes four times as long to say which rows it inserted.
     Should another process insert the same row in between, this fails as a whole, and succeeds when repeated.
     """
     by_id = {row["id"]: row for row in rows}
+    if not by_id:
+        return []
     for known in connection.scalars(_KNOWN, {"ids": list(by_id)}).all():
         del by_id[known]
     if not by_id:
-        return
+        return []
     connection.execute(_INSERT, list(by_id.values()))
     groups = connection.execute(_GROUPED, {"ids": list(by_id)}).mappings()
     found = [{**_plain(row), "key": daily_key([row[name] for name in GROUPS])} for row in groups]
     # in one order everywhere: two replicas that add to the same groups wait for each other, never both
     connection.execute(_adding(connection.dialect.name), sorted(found, key=lambda row: str(row["key"])))
+    return list(by_id.values())
 
 
 def delete_before(connection: Connection, created_at: float, n_rows: int) -> int:

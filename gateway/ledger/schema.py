@@ -148,7 +148,7 @@ def to_row(entry: Entry) -> dict[str, object]:
 
 def _fitted(column: Column[Any], value: object) -> object:
     if isinstance(value, str) and isinstance(column.type, String):
-        return _text(value)[: column.type.length]
+        return as_text(value)[: column.type.length]
     if isinstance(value, int) and not isinstance(value, bool):
         return max(-_MAX_COUNT, min(value, _MAX_COUNT))
     return value
@@ -159,7 +159,7 @@ def _usage_columns(usage: Usage | None) -> dict[str, object]:
     return {**columns, "is_estimated": usage.estimated if usage else None}
 
 
-def _text(value: str) -> str:
+def as_text(value: str) -> str:
     """Text any database stores: no lone surrogates, no NUL."""
     return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
@@ -184,4 +184,4 @@ def day_of(created_at: float) -> str:
 
 
 def _timing(timing_ms: Mapping[str, float]) -> str:
-    return orjson.dumps({_text(stage): _number(float(ms)) for stage, ms in timing_ms.items()}).decode()
+    return orjson.dumps({as_text(stage): _number(float(ms)) for stage, ms in timing_ms.items()}).decode()

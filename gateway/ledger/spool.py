@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 
 import orjson
 
+from gateway.ledger.notes import KIND, Row, as_note_row
 from gateway.ledger.schema import entries
 
 FILE_BYTES: Final = 4 << 20
@@ -27,8 +28,6 @@ FILE_BYTES: Final = 4 << 20
 
 _NEEDED: Final = frozenset(column.name for column in entries.columns if not column.nullable)
 _PRIVATE: Final = 0o600
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +134,8 @@ def _row(line: bytes) -> Row | None:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
+    if isinstance(found, dict) and KIND in found:
+        return as_note_row(found)
     if not isinstance(found, dict) or any(found.get(name) is None for name in _NEEDED):
         return None
     return {name: found.get(name) for name in entries.columns.keys()}  # noqa: SIM118 - a collection, not a dict

@@ -28,13 +28,16 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection
 
 from gateway.errors import ConfigError
+from gateway.experiments.records import Note
 from gateway.ledger.database import STORE_ERRORS
+from gateway.ledger.notes import Row, to_note_row
 from gateway.ledger.opening import Database, open_database
 from gateway.ledger.overview import read_overview
 from gateway.ledger.report import entry_row, report_rows, unpriced_models
-from gateway.ledger.rollup import delete_before, insert_rows
+from gateway.ledger.rollup import delete_before
 from gateway.ledger.schema import to_row
 from gateway.ledger.spool import Spool
+from gateway.ledger.storing import forget_words, store_rows
 from gateway.overview import Overview, Selection
 from gateway.types import Entry, ReportRow
 
@@ -94,7 +97,7 @@ class SqlLedger:
         self._has_spooled = True  # perhaps: what an earlier process left
         self._retry_at = self._tidy_at = -math.inf
         self._pause_s = self._settings.retry_s
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Entry | Note] = deque()
         self._is_wanted = threading.Event()
         self._on_change = on_change
         self._degraded: str | None = None
@@ -118,6 +121,13 @@ class SqlLedger:
 
     def record(self, entry: Entry) -> None:
         """Queue one entry. From any thread."""
+        self._put(entry)
+
+    def note(self, note: Note) -> None:
+        """Queue what is not an entry; in its turn among them. From any thread."""
+        self._put(note)
+
+    def _put(self, entry: Entry | Note) -> None:
         if self._is_closing.is_set() or len(self._queue) >= self._settings.queue_rows:
             self._drop(1)
             return
@@ -155,6 +165,11 @@ class SqlLedger:
     def dropped(self) -> int:
         """Entries lost: over the queue's bound, after closing, or to a store that never came back."""
         return self._dropped
+
+    @property
+    def repeated(self) -> int:
+        """Feedback that was left out, since there was some on that request."""
+        return self._store.n_repeated
 
     async def aclose(self) -> None:
         """Write everything queued, then close; may be called again."""
@@ -219,17 +234,18 @@ class SqlLedger:
         if n_deleted < self._settings.tidy_rows:
             self._tidy_at = now + self._settings.tidy_s
 
-    def _take(self) -> list[Entry]:
+    def _take(self) -> list[Entry | Note]:
         """The next batch; empty when nothing waits."""
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.batch_rows))]
 
-    def _to_rows(self, batch: list[Entry]) -> list[dict[str, object]]:
+    def _to_rows(self, batch: list[Entry | Note]) -> list[Row]:
         rows = []
-        for entry in batch:
+        for one in batch:
             try:
-                rows.append(to_row(entry))
+                rows.append(to_note_row(one) if isinstance(one, Note) else to_row(one))
             except (
                 AttributeError,
+                KeyError,
                 TypeError,
                 ValueError,
             ) as error:  # no Entry at all: the writer must live on
@@ -237,7 +253,7 @@ class SqlLedger:
                 self._drop(1)
         return rows
 
-    def _write(self, rows: list[dict[str, object]]) -> None:
+    def _write(self, rows: list[Row]) -> None:
         """Until the rows are stored or on disk, or closing gave up."""
         while rows and not self._is_given_up.is_set():
             if self._try_store(rows):
@@ -250,7 +266,7 @@ class SqlLedger:
             self._drop(len(rows))
             _log.error("ledger closed with %d entries lost: %s", len(rows), self._degraded)
 
-    def _try_store(self, rows: list[dict[str, object]]) -> bool:
+    def _try_store(self, rows: list[Row]) -> bool:
         """One attempt; none before it is time for the next."""
         if time.monotonic() < self._retry_at:
             return False
@@ -306,6 +322,7 @@ class _Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.n_repeated = 0
         self._connection: Connection | None = None
         self._identity: object = None
 
@@ -317,16 +334,16 @@ class _Store:
             return self.database.explain(error)
         return None
 
-    def try_insert(self, rows: list[dict[str, object]]) -> str | None:
+    def try_insert(self, rows: list[Row]) -> str | None:
         """All rows in one transaction; returns why that failed."""
         try:
             connection = self._open()
-            if rows:
-                insert_rows(connection, rows)
+            n_repeated = store_rows(connection, rows) if rows else 0
             connection.commit()
         except STORE_ERRORS as error:
             self.close()
             return self.database.explain(error)
+        self.n_repeated += n_repeated
         return None
 
     def delete_before(self, created_at: float, n_rows: int) -> int:
@@ -334,6 +351,7 @@ class _Store:
         try:
             connection = self._open()
             n_deleted = delete_before(connection, created_at, n_rows)
+            forget_words(connection, created_at)
             connection.commit()
         except STORE_ERRORS:
             self.close()

@@ -31,6 +31,7 @@ from gateway.chat import plan_or_original
 from gateway.config import load as load_config
 from gateway.conversation import Conversations, Pins
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.experiments.records import Note
 from gateway.hashing import Secret
 from gateway.incoming import Incoming
 from gateway.offload import Offload
@@ -117,12 +118,16 @@ class ListLedger:
     """A `Ledger` that keeps what it is given."""
 
     entries: list[Entry] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     degraded: str | None = None
     waiting: int = 0
     dropped: int = 0
 
     def record(self, entry: Entry) -> None:
         self.entries.append(entry)
+
+    def note(self, note: Note) -> None:
+        self.notes.append(note)
 
     async def report(self, *, group_by: str, since: float | None = None) -> list[ReportRow]:
         return []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.notes import Row
 from gateway.ledger.schema import to_row
-from gateway.ledger.spool import FILE_BYTES, Row, Spool
+from gateway.ledger.spool import FILE_BYTES, Spool
 from gateway.types import Entry
 
 BIG = 1 << 30
@@ -118,6 +119,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from gateway.ledger.spool import Spool
+from gateway.ledger.notes import Row
 from gateway.ledger.schema import to_row
 from gateway.types import Entry
 
