@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.admin import experiments
 from gateway.admin.console import Console
 from gateway.admin.exposition import render
 from gateway.admin.guard import Guard
@@ -21,10 +22,14 @@ from gateway.client import read_body
 from gateway.dashboard import pages
 from gateway.dashboard.explaining import Explainer
 from gateway.errors import ConfigError
+from gateway.experiments.census import LedgerDesk
+from gateway.experiments.desk import Desk
 from gateway.handlers import exception_handlers
+from gateway.ledger.experiments import open_experiments
 from gateway.ledger.report import GROUPS
 from gateway.refusal import Refusal, refuse
 from gateway.savings import parse_since, savings
+from gateway.services import Services
 from gateway.types import RawHeaders
 from policies.schema import Mode, Policy
 from policies.validate import shown
@@ -58,16 +63,18 @@ def routes() -> list[Route]:
         Route("/v1/mode", set_mode, methods=["PUT"]),
         Route("/v1/savings", saved, methods=["GET"]),
         Route("/v1/requests/{id}", one_request, methods=["GET"]),
+        *experiments.routes(),
         *pages.routes(),
     ]
 
 
-def create_app(console: Console, guard: Guard) -> ASGIApp:
-    """The application of the admin listener."""
+def create_app(console: Console, guard: Guard, desk: Desk | None = None) -> ASGIApp:
+    """The application of the admin listener. `desk` takes the place of the ledger's."""
     inner = Starlette(routes=routes(), exception_handlers=exception_handlers("the admin listener"))
     inner.router.redirect_slashes = False
     inner.state.console = console
     inner.state.explainer = Explainer(console.services)
+    inner.state.desk = desk or _desk(console.services)
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -159,6 +166,10 @@ async def one_request(request: Request) -> Response:
             404, code="not_found", message=f"the ledger has no request {shown(request_id)}, or not yet"
         )
     return JSONResponse(row)
+
+
+def _desk(services: Services) -> Desk:
+    return LedgerDesk(open_experiments(services.config.ledger), lambda: services.policies.current)
 
 
 def _console(request: Request) -> Console:

@@ -18,6 +18,8 @@ MOST_CHARACTERS: Final = 1_000
 MOST_OF_NAME: Final = 128
 _MINUS: Final = "\N{MINUS SIGN}"
 _ENDLESS_DAYS: Final = 3_650
+_DECIMALS: Final = 6
+"""What is smaller than that is rounding."""
 
 
 def percent(value: float | None) -> str:
@@ -42,6 +44,7 @@ class Kind:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "billed_cost": Kind("billed cost a request", usd),
+    "unit_cost": Kind("billed cost a unit", usd),
     "saved_share": Kind("saved share of the prompt", percent, is_share=True),
     "output_tokens": Kind("output tokens a request"),
     "uncached_tokens": Kind("fresh input tokens a request"),
@@ -94,7 +97,7 @@ def row(reading: Reading, role: str) -> Row:
         value=kind.format(reading.value),
         change=change,
         interval=interval,
-        margin=UNKNOWN if reading.margin is None else _points(reading.margin),
+        margin=_POINTS.one(reading.margin),
         standing=standing_of(reading, role),
         is_bad=reading.is_breached or is_worse,
         is_good=reading.is_proven and role != "secondary",
@@ -125,9 +128,9 @@ def judge_row(reading: JudgeReading) -> Row:
         arm=cut_name(reading.arm),
         control_value=UNKNOWN,
         value=", ".join(f"{name} {count(n)}" for name, n in wins),
-        change=_points(reading.difference),
-        interval=_interval(reading.low, reading.high, _points),
-        margin=UNKNOWN if reading.margin is None else _points(reading.margin),
+        change=_POINTS.one(reading.difference),
+        interval=_POINTS.two(reading.low, reading.high),
+        margin=_POINTS.one(reading.margin),
         standing="breached" if reading.is_breached else unproven,
         is_bad=reading.is_breached,
         is_good=reading.is_proven,
@@ -219,41 +222,50 @@ def when(at: float | None) -> str:
     return UNKNOWN if at is None else f"{moment(at)} UTC"
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a change is written."""
+
+    factor: float
+    form: str
+    unit: str
+
+    def one(self, value: float | None) -> str:
+        """With its sign always; no minus before what rounds to nought."""
+        return self._signed(value, self.unit)
+
+    def two(self, low: float | None, high: float | None) -> str:
+        """From one end to the other, with the unit once."""
+        if _is_no_number(low) or _is_no_number(high):
+            return UNKNOWN
+        return f"{self._signed(low, '')} to {self._signed(high, self.unit)}"
+
+    def _signed(self, value: float | None, unit: str) -> str:
+        if value is None or math.isnan(value):
+            return UNKNOWN
+        if math.isinf(value):
+            return f"{'+' if value > 0 else _MINUS}∞{unit}"
+        shown = f"{abs(round(self.factor * value, _DECIMALS)):{self.form}}"
+        sign = "" if not shown.strip("0.") else "+" if value > 0 else _MINUS
+        return f"{sign}{shown}{unit}"
+
+
+_RELATIVE: Final = Scale(100, ".1f", " %")
+_POINTS: Final = Scale(100, ".2f", " pp")
+_PLAIN: Final = Scale(1, ".4g", "")
+
+
 def _change(reading: Reading, kind: Kind) -> tuple[str, str]:
     """As estimated, and between what and what it lies."""
     relative = reading.relative
     if relative is not None and not kind.is_share:
-        return _relative(relative.change), _interval(relative.low, relative.high, _relative)
-    if kind.is_share:
-        return _points(reading.difference), _interval(reading.low, reading.high, _points)
-    return _plain(reading.difference), _interval(reading.low, reading.high, _plain)
+        return _RELATIVE.one(relative.change), _RELATIVE.two(relative.low, relative.high)
+    scale = _POINTS if kind.is_share else _PLAIN
+    return scale.one(reading.difference), scale.two(reading.low, reading.high)
 
 
-def _interval(low: float | None, high: float | None, form: Format) -> str:
-    return UNKNOWN if low is None or high is None else f"{form(low)} to {form(high)}"
-
-
-def _relative(value: float | None) -> str:
-    return _signed(value, 100, ".1f", " %")
-
-
-def _points(value: float | None) -> str:
-    return _signed(value, 100, ".2f", " pp")
-
-
-def _plain(value: float | None) -> str:
-    return _signed(value, 1, ".4g", "")
-
-
-def _signed(value: float | None, scale: float, form: str, unit: str) -> str:
-    """With its sign always; no minus before what rounds to nought."""
-    if value is None or math.isnan(value):
-        return UNKNOWN
-    if math.isinf(value):
-        return f"{'+' if value > 0 else _MINUS}∞"
-    shown = f"{abs(scale * value):{form}}"
-    sign = "" if not shown.strip("0.") else "+" if value > 0 else _MINUS
-    return f"{sign}{shown}{unit}"
+def _is_no_number(value: float | None) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _is_unknown(value: float | None) -> bool:

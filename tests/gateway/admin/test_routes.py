@@ -110,8 +110,10 @@ def test_the_routes_are_walked() -> None:
     assert ("PUT", "/v1/mode") in ROUTES
     assert [(method, path) for method, path in ROUTES if method not in ("GET", "HEAD")] == [
         ("PUT", "/v1/mode"),
+        ("POST", "/v1/experiments/{name}/reset"),
+        ("POST", "/experiments/reset"),  # the same, from the page's form
         ("POST", "/v1/explain"),  # changes nothing; its question is a text
-    ], "read-only but for the named action"
+    ], "read-only but for the named actions"
 
 
 @pytest.mark.parametrize(

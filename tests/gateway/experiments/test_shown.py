@@ -29,14 +29,14 @@ def test_money_is_in_relation_to_control() -> None:
         "$0.000213",
         "$0.000150",
     )
-    assert (cells.change, cells.interval) == ("−29.6 %", "−35.0 % to −24.1 %")
+    assert (cells.change, cells.interval) == ("−29.6 %", "−35.0 to −24.1 %")
     assert (cells.standing, cells.is_good, cells.is_bad) == ("better beyond doubt", True, False)
 
 
 def test_a_share_is_in_points_of_a_per_cent_and_has_its_margin() -> None:
     cells = row(guardrail("retries", "harsh", 0.09, 0.02, 0.01), "guardrail")
     assert (cells.control_value, cells.value) == ("0.40 %", "9.40 %")
-    assert (cells.change, cells.interval) == ("+9.00 pp", "+7.00 pp to +11.00 pp")
+    assert (cells.change, cells.interval) == ("+9.00 pp", "+7.00 to +11.00 pp")
     assert (cells.margin, cells.standing, cells.is_bad) == ("+1.00 pp", "breached", True)
 
 
