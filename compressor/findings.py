@@ -9,7 +9,7 @@ remembered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,12 +18,14 @@ from compressor import keep
 from compressor.chars import codes_of
 from compressor.layout import Layout
 from compressor.params import CompressionParams, Protect
-from compressor.segments import is_structured, segments
+from compressor.segments import Kinds, find_kinds, is_structured, joined
 from compressor.spans import protected_mask
 from compressor.types import Bools, Span, Words
 from compressor.words import split
 
 _NO_CODES = np.empty(0, np.uint32)
+SPAN_BYTES = 128
+"""Two numbers in a tuple."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +37,16 @@ class Findings:
     protected: Bools
     forced: Bools
     layout: Layout
+    kinds: Kinds = field(default_factory=dict)
+    """What there is to be protected, as far as it was looked for; not recorded."""
 
     @property
     def size_bytes(self) -> int:
-        """Of its arrays, which are nearly all of it."""
+        """Of its arrays and spans, which are nearly all of it."""
         parts = (self, self.words, self.layout)
         values = [getattr(part, field.name) for part in parts for field in fields(part)]
-        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+        n_spans = len(self.protected_spans) + sum(map(len, self.kinds.values()))
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray)) + SPAN_BYTES * n_spans
 
 
 Left: TypeAlias = Literal["short", "structured"]
@@ -53,20 +58,23 @@ Found: TypeAlias = Findings | Left
 def find(text: str, params: CompressionParams, like: Findings | None = None) -> Found:
     """All that needs neither scores nor tokens.
 
-    `like` are findings of the same text under the same `forcing`: only what is protected is found anew.
+    `like` are findings of the same text under the same `forcing`: only what is protected is found anew, and
+    of that only the kinds that nobody looked for.
     """
     words = split(text) if like is None else like.words
     if not len(words):
         return "short"
-    spans = tuple(segments(text, words, _protect(params)))
+    protect = _protect(params)
+    kinds = find_kinds(text, words, protect, {} if like is None else like.kinds)
+    spans = tuple(joined(text, kinds, protect))
     if params.structure_guard and is_structured(text, words, spans):
         return "structured"
     protected = protected_mask(words, spans)
     if protected.all():
         return "short"
     if like is not None:
-        return replace(like, protected_spans=spans, protected=protected)
-    return Findings(words, spans, protected, keep.forced(text, words, params), Layout.of(words))
+        return replace(like, protected_spans=spans, protected=protected, kinds=kinds)
+    return Findings(words, spans, protected, keep.forced(text, words, params), Layout.of(words), kinds)
 
 
 def subject(params: CompressionParams) -> bytes:

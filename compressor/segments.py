@@ -6,7 +6,11 @@ text, whatever it holds. Only the text and the switches decide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from compressor.bare_code import bare_code
 from compressor.code_spans import fences, inline
@@ -24,27 +28,62 @@ STRUCTURED_SHARE = 0.6
 """A text is structured if more than this share of its ink stands in protected blocks: code, JSON, tables."""
 
 
+Kinds: TypeAlias = Mapping[str, tuple[Span, ...]]
+"""Spans by the switch of `Protect` that asks for them. Each kind depends on the text alone."""
+
+
 def segments(text: str, words: Words, protect: Protect) -> list[Span]:
     """The protected spans; `words` are those of `text`."""
-    lines = Lines.of(words)
-    links = urls(text) if protect.code or protect.urls else []
-    spans: list[Span] = []
-    if protect.code:
-        quoted = inline(text, lines)
-        spans += fences(text, lines) + quoted + latex(text)
-        spans += bare_code(text, lines, union(quoted + links))
-    if protect.json:
-        spans += json_spans(text)
-    if protect.tables:
-        spans += tables(text, lines)
-    if protect.urls:
-        spans += links
-        spans += mails(text)
-        spans += paths(text, words)
-    if protect.tags:
-        spans += tags(text)
-    spans += pattern_spans(text, protect.patterns)
-    return _trimmed(text, spans)
+    return joined(text, find_kinds(text, words, protect), protect)
+
+
+def find_kinds(text: str, words: Words, protect: Protect, known: Kinds = MappingProxyType({})) -> Kinds:
+    """All that is known, and what else is to be protected; what is known is not looked for again."""
+    source = _Source(text, words)
+    asked = [kind for kind in _FINDERS if getattr(protect, kind) and kind not in known]
+    return {**known, **{kind: tuple(_FINDERS[kind](source)) for kind in asked}}
+
+
+def joined(text: str, kinds: Kinds, protect: Protect) -> list[Span]:
+    """The protected spans: of the kinds that are asked for, and those of the user's patterns."""
+    spans = [span for kind, found in kinds.items() if getattr(protect, kind) for span in found]
+    return _trimmed(text, spans + pattern_spans(text, protect.patterns))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A text, and what several kinds want of it."""
+
+    text: str
+    words: Words
+
+    @cached_property
+    def lines(self) -> Lines:
+        return Lines.of(self.words)
+
+    @cached_property
+    def links(self) -> list[Span]:
+        return urls(self.text)
+
+
+def _code(source: _Source) -> list[Span]:
+    text, lines = source.text, source.lines
+    quoted = inline(text, lines)
+    bare = bare_code(text, lines, union(quoted + source.links))
+    return [*fences(text, lines), *quoted, *latex(text), *bare]
+
+
+def _urls(source: _Source) -> list[Span]:
+    return [*source.links, *mails(source.text), *paths(source.text, source.words)]
+
+
+_FINDERS: Final[Mapping[str, Callable[[_Source], list[Span]]]] = {
+    "code": _code,
+    "json": lambda source: json_spans(source.text),
+    "tables": lambda source: tables(source.text, source.lines),
+    "urls": _urls,
+    "tags": lambda source: tags(source.text),
+}
 
 
 def is_structured(text: str, words: Words, spans: Sequence[Span]) -> bool:

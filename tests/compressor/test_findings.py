@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.analysis import Analysis, analyse, conclude, weigh
-from compressor.findings import Findings, Found, find, forcing, of_text, subject, without_text
+from compressor.findings import SPAN_BYTES, Findings, Found, find, forcing, of_text, subject, without_text
 from compressor.params import CompressionParams, Protect, RateStep
 from compressor.tokens import counter
 from tests.compressor.texts import clean_texts
@@ -67,7 +67,7 @@ def test_it_holds_neither_text_nor_characters() -> None:
 
 
 def test_its_size_is_that_of_its_arrays() -> None:
-    remembered = without_text(found_in(TEXT))
+    remembered = without_text(found_in("the review did begin on time and all of it was heard " * 4))
     assert isinstance(remembered, Findings)
     assert 12 * len(remembered.words) <= remembered.size_bytes < 18 * len(remembered.words)
 
@@ -138,3 +138,39 @@ def test_what_chooses_words_and_counts_tokens_changes_nothing(other: Compression
 )
 def test_what_protects_and_forces_does(other: CompressionParams) -> None:
     assert subject(other) != subject(PARAMS)
+
+
+switches = st.builds(
+    Protect, code=st.booleans(), json=st.booleans(), tables=st.booleans(), tags=st.booleans()
+)
+
+
+@given(clean_texts, switches, switches)
+def test_what_was_found_under_other_protection_changes_nothing(
+    text: str, one: Protect, other: Protect
+) -> None:
+    like = find(text, replace(PARAMS, protect=one))
+    asked = replace(PARAMS, protect=other)
+    assert_equal(find(text, asked, like if isinstance(like, Findings) else None), find(text, asked))
+
+
+def test_a_kind_that_was_looked_for_is_not_looked_for_again() -> None:
+    tagged = f"<p>{TEXT}</p>"
+    before = find(tagged, replace(PARAMS, protect=Protect(urls=False)))
+    assert isinstance(before, Findings)
+    assert set(before.kinds) == {"code", "json", "tables", "tags"}
+    place = (tagged.index("review"), tagged.index("begin"))
+    told = replace(before, kinds={**before.kinds, "tags": (place,)})
+    after = find(tagged, PARAMS, told)
+    assert isinstance(after, Findings)
+    links = found_in(tagged).kinds["urls"]
+    assert after.protected_spans == tuple(sorted([*links, (place[0], place[1] - 1)]))  # ends with ink
+    assert after.kinds == {**told.kinds, "urls": links}
+
+
+def test_spans_count_for_its_size() -> None:
+    found = found_in(TEXT)
+    bare = replace(found, protected_spans=(), kinds={})
+    n_spans = len(found.protected_spans) + sum(map(len, found.kinds.values()))
+    assert n_spans > 0
+    assert found.size_bytes == bare.size_bytes + SPAN_BYTES * n_spans
