@@ -186,7 +186,7 @@ async def _mirror(sample: Sample, services: Services) -> None:
                 cost_usd=spent.usd,
                 reason=reason if pair.mirror.keep_reasons else None,
             )
-            services.ledger.record(verdict)
+            services.ledger.note(verdict)
     if outcome is not None:
         _count(services, sample.experiment, outcome)
 

@@ -135,11 +135,11 @@ class Running:
 
     @property
     def verdicts(self) -> list[JudgeVerdict]:
-        return [one for one in self.pipeline.ledger.entries if isinstance(one, JudgeVerdict)]
+        return [one for one in self.pipeline.ledger.notes if isinstance(one, JudgeVerdict)]
 
     @property
     def n_entries(self) -> int:
-        return len(self.pipeline.ledger.entries) - len(self.verdicts)
+        return len(self.pipeline.ledger.entries)
 
 
 def running(
@@ -312,11 +312,10 @@ async def test_nothing_of_it_is_pinned_or_expected() -> None:
         for body in turns:
             await gateway.ask(body)
             await gateway.settled()
-        plain = [one for one in gateway.pipeline.ledger.entries if not isinstance(one, JudgeVerdict)]
         entries.append(
             [
                 (one.conversation, one.variant, one.origin_tokens, one.counterfactual_usd, one.saved_usd)
-                for one in plain
+                for one in gateway.pipeline.ledger.entries
             ]
         )
         assert len(gateway.verdicts) == 2 * share
