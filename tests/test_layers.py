@@ -40,6 +40,7 @@ PLACES = {
     "opentelemetry": ("gateway/tracing/exporting.py",),
     "pyarrow": ("gateway/ledger/parquet.py",),
     "jinja2": ("gateway/dashboard/rendering.py",),
+    "pygal": ("gateway/dashboard/drawing.py",),
     "limits": ("gateway/access/",),
     "litellm": (
         "gateway/upstreams/litellm.py",
@@ -77,7 +78,7 @@ DELAYED = {
     "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",
     "compressor.train": "it brings torch",
     "wordfreq": "of the extra `train`; its tables are large",
-    "gateway.dashboard.rendering": "it brings jinja2, 9 MB; for whoever looks at a page",
+    "gateway.dashboard.rendering": "it brings jinja2 and pygal, 15 MB; for whoever looks at a page",
     "scipy.special": "27 MB that no request needs; for whoever reads an experiment",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",
 }

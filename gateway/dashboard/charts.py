@@ -1,9 +1,4 @@
-"""Bars over days, as geometry (pure): the template draws them as SVG that a strict CSP lets pass.
-
-Ours because of that policy: pygal, which draws SVG on the server, puts a `<style>` and a script from a CDN in
-each chart (17 kB for three bars); plotly and bokeh want 1 to 4 MB of script that writes styles into the page.
-What is needed here is a rectangle.
-"""
+"""What the dashboard's charts show (pure): bars over days, and in words. `drawing` draws them."""
 
 from __future__ import annotations
 
@@ -11,18 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import TypeAlias
 
 from gateway.dashboard.figures import count, mean, milliseconds, usd
 from gateway.overview import MAX_GROUPS, Sums
 
-HEIGHT: Final = 100.0
-"""Of the drawing, which is stretched to its place; its width is 10 a day."""
-DAY_WIDTH: Final = 10.0
-_GAP: Final = 0.16
-"""Of a day's width, left free."""
-
-Format = Callable[[float | None], str]
+Format: TypeAlias = Callable[[float | None], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +25,34 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One rectangle."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    look: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
     """All that is drawn."""
 
     title: str
     note: str
+    days: tuple[str, ...]
     series: tuple[Series, ...]
-    bars: tuple[Bar, ...]
-    width: float
-    zero: float
-    """Where the line of nought is."""
-    top: str
-    bottom: str
-    """Empty where that is nought."""
-    summary: str
-    """For those who do not see it."""
+    show: Format
+    """A value as it is written."""
+    is_stacked: bool = False
+    """One upon the other; else side by side. Stacked values are not negative."""
+
+    def label(self, series: Series, n: int) -> str:
+        """What one bar is."""
+        return f"{self.days[n]}, {series.name}: {self.show(series.values[n])}"
+
+    @property
+    def summary(self) -> str:
+        """For those who do not see it."""
+        said = []
+        for one in self.series:
+            known = [value for value in one.values if value is not None and math.isfinite(value)]
+            if known:
+                said.append(f"{one.name} from {self.show(min(known))} to {self.show(max(known))}")
+        period = f"{self.days[0]} to {self.days[-1]}" if self.days else "no days"
+        return (
+            f"{self.title}, {period}: {'; '.join(said) or 'nothing known'}. The table by day has all values."
+        )
 
 
 def days_between(days: Sequence[Sums]) -> list[Sums]:
@@ -80,99 +70,48 @@ def days_between(days: Sequence[Sums]) -> list[Sums]:
 
 def charts(days: Sequence[Sums]) -> list[Chart]:
     """The dashboard's four."""
-    names = [day.group for day in days]
+    names = tuple(day.group for day in days)
 
     def series(name: str, look: str, value: Callable[[Sums], float | None]) -> Series:
         return Series(name, look, tuple(map(value, days)))
 
     return [
-        draw(
+        Chart(
             "Net saved",
             "USD a day, net of the provider's cache and of compressing",
             names,
-            [series("net saved", "gain", lambda day: day.saved_usd)],
+            (series("net saved", "gain", lambda day: day.saved_usd),),
             usd,
         ),
-        draw(
+        Chart(
             "Prompt tokens",
             "sent, and removed",
             names,
-            [
+            (
                 series("sent", "calm", lambda day: day.compressed_tokens),
                 series("removed", "gain", lambda day: max(0, day.removed_tokens)),
-            ],
+            ),
             count,
             is_stacked=True,
         ),
-        draw(
+        Chart(
             "Caches",
             "our hits of our look-ups; tokens read from the provider's cache of the prompt's",
             names,
-            [
+            (
                 series("ours", "calm", lambda day: _percent(day.hits, day.lookups)),
                 series("the provider's", "other", lambda day: _percent(day.cached_tokens, day.prompt_tokens)),
-            ],
+            ),
             lambda value: "–" if value is None else f"{value:.0f} %",
         ),
-        draw(
+        Chart(
             "Latency added",
             "mean of a day's requests",
             names,
-            [series("added", "calm", lambda day: mean(day.added_ms, day.timed))],
+            (series("added", "calm", lambda day: mean(day.added_ms, day.timed)),),
             milliseconds,
         ),
     ]
-
-
-def draw(
-    title: str,
-    note: str,
-    days: Sequence[str],
-    series: Sequence[Series],
-    show: Format,
-    *,
-    is_stacked: bool = False,
-) -> Chart:
-    """Side by side, or one upon the other. Stacked values are not negative."""
-    columns = [[one.values[n] or 0.0 for one in series] for n in range(len(days))]
-    ends = (
-        [sum(column) for column in columns] if is_stacked else [end for column in columns for end in column]
-    )
-    high, low = max([0.0, *ends]), min([0.0, *ends])
-    scale = HEIGHT / (high - low) if high > low else 0.0
-    width = DAY_WIDTH * (1 - _GAP) / (1 if is_stacked else max(1, len(series)))
-    bars = []
-    for n, day in enumerate(days):
-        base = 0.0
-        for place, one in enumerate(series):
-            value, known = columns[n][place], one.values[n]
-            start = DAY_WIDTH * (n + _GAP / 2) + (0 if is_stacked else place * width)
-            top = max(base + value, base)
-            look = "loss" if value < 0 else one.look
-            label = f"{day}, {one.name}: {show(known)}"
-            bars.append(Bar(start, (high - top) * scale, width, abs(value) * scale, look, label))
-            base += value if is_stacked else 0.0
-    return Chart(
-        title=title,
-        note=note,
-        series=tuple(series),
-        bars=tuple(bars),
-        width=DAY_WIDTH * max(1, len(days)),
-        zero=high * scale if scale else HEIGHT,
-        top=show(high),
-        bottom=show(low) if low < 0 else "",
-        summary=_summary(title, days, series, show),
-    )
-
-
-def _summary(title: str, days: Sequence[str], series: Sequence[Series], show: Format) -> str:
-    said = []
-    for one in series:
-        known = [value for value in one.values if value is not None and math.isfinite(value)]
-        if known:
-            said.append(f"{one.name} from {show(min(known))} to {show(max(known))}")
-    period = f"{days[0]} to {days[-1]}" if days else "no days"
-    return f"{title}, {period}: {'; '.join(said) or 'nothing known'}. The table by day has all values."
 
 
 def _percent(part: float, whole: float) -> float | None:
