@@ -135,6 +135,7 @@ class Account:
         problem = _usage_problem(plan, outcome, tap)
         entry = replace(entry, usage_problem=problem, device_ms=round(device_s * 1e3, 3))
         self.services.ledger.record(entry)
+        self.services.rollbacks.note(entry)
         self.services.access.settle(self.incoming.principal, self._charged(plan, entry))
         learn(self.services, plan, self._route(plan), tap.usage)
         upstream = None if plan.answer else self._route(plan)

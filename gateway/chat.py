@@ -41,6 +41,7 @@ from gateway.vocabularies import have_vocabulary
 from policies.decide import Decision, decide, obey
 from policies.match import RequestFacts
 from policies.overrides import Overrides
+from policies.rollback import withdrawn
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +258,8 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
     caller = incoming.principal
     facts = RequestFacts(incoming.path, request.model, caller.key_id, caller.team, incoming.headers)
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
-    return conversation, await _pinned(asked, facts, conversation, fresh, services.pins)
+    decision = await _pinned(asked, facts, conversation, fresh, services.pins)
+    return conversation, withdrawn(decision, services.policies.current, services.rollbacks.arms)
 
 
 def _overrides(incoming: Incoming, services: Services) -> Overrides:

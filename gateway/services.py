@@ -6,10 +6,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from compressor import Compressor, ParamsError, Scorer, counter, lexicon
 from compressor.compat_flow import vocabulary_of
@@ -31,6 +32,7 @@ from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.errors import ConfigError
 from gateway.experiments.backstage import Backstage
+from gateway.experiments.watch import Rollbacks, Watch
 from gateway.hashing import Secret, load_secret
 from gateway.ledger.database import sqlite_path
 from gateway.ledger.experiments import open_experiments
@@ -56,6 +58,7 @@ from gateway.upstreams.litellm import load as load_litellm
 from gateway.upstreams.providers import origin_of
 from gateway.upstreams.settings import UpstreamConfig
 from gateway.warming import Indifferent, warm_up
+from policies.match import PolicySet
 from policies.schema import Mode
 from policies.watch import PolicySource, watch
 
@@ -97,6 +100,7 @@ class Services:
     outlooks: Outlooks = field(default_factory=Outlooks)
     mirror: Backstage | None = None
     """Where requests are mirrored; None: nowhere."""
+    rollbacks: Rollbacks = field(default_factory=lambda: Rollbacks(lambda: PolicySet((), "nowhere")))
     tracer: Tracer | None = None
     """Where traces are configured."""
 
@@ -231,13 +235,14 @@ async def open_services(
         memo_bytes = int(config.cache_max_bytes * MEMO_SHARE)
         local = MemoryCache(config.cache_max_bytes - memo_bytes, time.monotonic)
         shared = await _open_shared(stack, config, local, secret)
-        admission = Admission(config.limits)
+        admission, rollbacks = Admission(config.limits), Rollbacks(lambda: policies.current)
         watches = {
             "garbage": collect_between_requests(lambda: admission.in_flight == 0),
             "policies": watch(policies, poll_s, lambda: _say(policies)),
             "mode": _watch_mode(switch, poll_s),
             "scorer": _watch_scorer(engine, poll_s),
             "keys": access.watch(poll_s),
+            "experiments": await _open_watch(rollbacks, config, poll_s),
         }
         if shared is not None:
             watches["cache"] = shared.keep_up()
@@ -275,8 +280,16 @@ async def open_services(
             metrics=metrics,
             shared=shared,
             mirror=mirror,
+            rollbacks=rollbacks,
             tracer=tracer,
         )
+
+
+async def _open_watch(rollbacks: Rollbacks, config: Config, poll_s: float) -> Coroutine[Any, Any, None]:
+    """What holds is known before anything is served."""
+    experiments = Watch(rollbacks, open_experiments(config.ledger))
+    await experiments.read()
+    return experiments.run(poll_s)
 
 
 async def _open_shared(

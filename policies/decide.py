@@ -14,11 +14,11 @@ from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from policies.experiment import assign, position
+from policies.experiment import deal
 from policies.match import PolicySet, RequestFacts, match
 from policies.overrides import MODE_HEADER, POLICY_HEADER, RATE_HEADER, Overrides
-from policies.params import Frozen, PolicyParams, merge
-from policies.schema import Mode, Policy, ResponseCache
+from policies.params import Frozen, PolicyParams, Role, merge
+from policies.schema import Mode, Policy, ResponseCache, UnitKind
 from policies.validate import shown, suggestion
 
 DecisionSkip: TypeAlias = Literal["off", "no_policy", "override", "opted_out"]
@@ -27,7 +27,17 @@ DecisionSkip: TypeAlias = Literal["off", "no_policy", "override", "opted_out"]
 _STRENGTH: dict[Mode, int] = {"off": 0, "shadow": 1, "on": 2}
 _HEAD = b'{"v":1,'  # raise the number when fields change their meaning: older bytes become misses
 _PINNED_WHY = 4
+_NEVER_PINNED = {"is_rolled_back"}
 _TREATMENT = {"policy", "version", "variant", "assigned", "params"}
+
+
+class Enrolment(Frozen):
+    """What an experiment says of the requests that take part: pinned, so that it is the same in every arm."""
+
+    unit: UnitKind
+    slo_ms: float
+    reach: tuple[tuple[Role, int], ...]
+    """Role → tokens from which on any arm would act on a text of that role."""
 
 
 class Decision(Frozen):
@@ -38,6 +48,8 @@ class Decision(Frozen):
     variant: str | None = None
     assigned: Mode = "off"
     """Mode by policy, variant and request headers."""
+    enrolment: Enrolment | None = None
+    """None: no experiment, or the request is outside of it."""
     params: PolicyParams = PolicyParams()
     cache_scope: Literal["tenant", "shared"] = "tenant"
     apply: Literal["pinned", "now"] = "pinned"
@@ -53,6 +65,8 @@ class Decision(Frozen):
     """The operator's kill switch: no stronger mode than this."""
     has_opted_out: bool = False
     """The client wants this request left alone."""
+    is_rolled_back: bool = False
+    """Its variant was: `assigned` and `params` are what holds instead, and are not pinned."""
 
     @property
     def mode(self) -> Mode:
@@ -78,6 +92,11 @@ class Decision(Frozen):
         )
 
     @property
+    def is_enrolled(self) -> bool:
+        """Whether the outcome counts for the experiment: not while all that arms do is forbidden in some."""
+        return self.enrolment is not None and self.kill_mode == "on" and not self.has_opted_out
+
+    @property
     def answer_ttl_s(self) -> float | None:
         """How long answers may be given again; None: not at all. `mode` is about compressing, not this."""
         if self.response_cache is None or self.kill_mode != "on" or self.has_opted_out:
@@ -96,7 +115,8 @@ class Decision(Frozen):
 
     def to_bytes(self) -> bytes:
         """A JSON object."""
-        return _HEAD + self.model_dump_json(by_alias=True, exclude_none=True).encode()[1:]
+        kept = self.model_dump_json(by_alias=True, exclude_none=True, exclude=_NEVER_PINNED)
+        return _HEAD + kept.encode()[1:]
 
     @staticmethod
     def from_bytes(data: bytes) -> Decision | None:
@@ -117,14 +137,14 @@ def _read(data: bytes) -> Decision | None:
 def decide(
     policy_set: PolicySet, facts: RequestFacts, overrides: Overrides, unit: str | None, kill_mode: Mode
 ) -> Decision:
-    """The decision on a request. `unit` is what sticks to a variant, unless a header names another."""
+    """The decision on a request. `unit`, its conversation, sticks to a variant unless something else does."""
     policy, chosen = _choose(policy_set, facts, overrides)
     has_opted_out = overrides.mode == "off"
     moment: dict[str, object] = {"kill_mode": kill_mode, "has_opted_out": has_opted_out}
     if policy is None:
         return _UNDECIDED.model_copy(update={**moment, "why": (*chosen, *overrides.notes)})
     is_asked = overrides.mode in ("on", "shadow") or overrides.rate is not None
-    arm = _asked(policy, overrides) if is_asked else _dealt(policy, overrides.unit or unit)
+    arm = _asked(policy, overrides) if is_asked else _dealt(policy, facts, overrides, unit)
     is_named = policy.name == overrides.policy
     limits = _limits(arm.mode, kill_mode, has_opted_out=has_opted_out)
     return _UNDECIDED.model_copy(
@@ -134,6 +154,7 @@ def decide(
             "version": policy.version,
             "variant": arm.variant,
             "assigned": arm.mode,
+            "enrolment": arm.enrolment,
             "params": arm.params,
             "cache_scope": policy.cache_scope,
             "apply": policy.apply,
@@ -179,6 +200,7 @@ class _Arm:
     mode: Mode
     params: PolicyParams
     why: tuple[str, ...] = ()
+    enrolment: Enrolment | None = None
 
 
 def _choose(
@@ -208,23 +230,41 @@ def _asked(policy: Policy, overrides: Overrides) -> _Arm:
     return _Arm(None, mode, params, tuple(why))
 
 
-def _dealt(policy: Policy, unit: str | None) -> _Arm:
-    """What the policy, or the variant that `unit` sticks to, says."""
+def unit_of(
+    kind: UnitKind, facts: RequestFacts, overrides: Overrides, conversation: str | None
+) -> str | None:
+    """What sticks to a variant; None where the request has no such thing."""
+    if kind == "key":
+        return facts.key_id
+    return overrides.unit or (facts.user if kind == "user" else conversation)
+
+
+def _dealt(policy: Policy, facts: RequestFacts, overrides: Overrides, conversation: str | None) -> _Arm:
+    """What the policy, or the variant that the unit sticks to, says."""
     own = _Arm(None, policy.mode, policy.params)
-    if policy.experiment is None:
+    experiment = policy.experiment
+    if experiment is None:
         return own
     if policy.mode == "off":
-        return replace(own, why=("no experiment: a policy that is off touches nothing",))
+        return replace(own, why=("outside the experiment: a policy that is off touches nothing",))
+    unit = unit_of(experiment.unit, facts, overrides, conversation)
     if unit is None:
-        return replace(own, why=("outside the experiment: no unit to stick to a variant",))
-    variant = assign(policy.experiment, unit)
-    where = f"unit falls at {position(policy.experiment.salt, unit):.4f} in [0, 1]"
+        return replace(
+            own, why=(f"outside the experiment: no {_UNIT[experiment.unit]} to stick to a variant",)
+        )
+    dealt = deal(experiment, unit)
+    if dealt.arm is None:
+        return replace(own, why=(dealt.why,))
     return _Arm(
-        variant.name,
-        variant.mode or policy.mode,
-        policy.variant_params[variant.name],
-        (f"{where}: variant {variant.name!r}",),
+        dealt.arm,
+        "off" if dealt.variant is None else dealt.variant.mode or policy.mode,
+        policy.params if dealt.variant is None else policy.variant_params[dealt.variant.name],
+        (dealt.why,),
+        Enrolment(unit=experiment.unit, slo_ms=experiment.slo_ms, reach=policy.reach),
     )
+
+
+_UNIT: dict[UnitKind, str] = {"conversation": "unit", "key": "key", "user": "user"}
 
 
 def _limits(assigned: Mode, kill_mode: Mode, *, has_opted_out: bool) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ def pairing(policy: Policy | None, decision: Decision, request_id: str) -> Pairi
 def _takes_part(experiment: Experiment, decision: Decision) -> bool:
     """Whether the request got what its arm says, nothing less."""
     is_limited = decision.kill_mode != "on" or decision.has_opted_out or decision.is_overridden
+    is_limited = is_limited or decision.is_rolled_back
     return not is_limited and any(variant.name == decision.variant for variant in experiment.variants)
 
 

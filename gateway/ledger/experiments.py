@@ -7,7 +7,7 @@ command line as well as the gateway. Whatever cannot be read or written is a Con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.errors import ConfigError
 from gateway.experiments.records import ExperimentState, JudgeVerdict, Seen
 from gateway.ledger.database import STORE_ERRORS
+from gateway.ledger.experiment_sums import Sums, read_sums
 from gateway.ledger.experiment_tables import changes, states, units, verdicts
 from gateway.ledger.opening import Database, open_database
-from policies.outcomes import COLUMNS, Outcomes
+from policies.outcomes import COLUMNS, Metric, Outcomes
 
 T = TypeVar("T")
 
@@ -41,6 +42,12 @@ class ExperimentStore:
     async def outcomes(self, experiment: str, version: str) -> Outcomes:
         """Of every unit of one version; of none there are empty columns."""
         return await self._read(lambda store: read_outcomes(store, experiment, version))
+
+    async def sums(
+        self, experiment: str, version: str, metrics: Sequence[Metric], since: float = 0.0
+    ) -> dict[str, Sums]:
+        """By arm, of the units that began at `since` or later: what guardrails need, in little memory."""
+        return await self._read(lambda store: read_sums(store, (experiment, version), metrics, since))
 
     async def seen(self) -> list[Seen]:
         """Every version of which there are units, the latest used first."""
