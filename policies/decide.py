@@ -246,7 +246,7 @@ def _dealt(policy: Policy, facts: RequestFacts, overrides: Overrides, conversati
     if experiment is None:
         return own
     if policy.mode == "off":
-        return replace(own, why=("outside the experiment: a policy that is off touches nothing",))
+        return replace(own, why=("no experiment: a policy that is off touches nothing",))
     unit = unit_of(experiment.unit, facts, overrides, conversation)
     if unit is None:
         return replace(

@@ -24,6 +24,8 @@ class RequestFacts:
     team: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By lower-case name, see `header_map`. Not in the repr: credentials are among them."""
+    user: str | None = None
+    """Of the application that asks, as the body names it; what sticks to a variant where a policy says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from compressor.errors import ParamsError
 from policies.design import Design, Share
 from policies.outcomes import HOLDOUT
-from policies.params import Frozen, Number, PolicyParams, merge
+from policies.params import Frozen, Number, PolicyParams, Role, merge
 from policies.validate import suggestion
 
 Mode: TypeAlias = Literal["on", "shadow", "off"]
@@ -184,6 +184,23 @@ class Policy(Frozen):
         """Each variant's params over the policy's."""
         variants = () if self.experiment is None else self.experiment.variants
         return {variant.name: merge(self.params, variant.params) for variant in variants}
+
+    @cached_property
+    def reach(self) -> tuple[tuple[Role, int], ...]:
+        """Role → tokens from which on any arm would act on a text of that role."""
+        variants = () if self.experiment is None else self.experiment.variants
+        acting = [
+            self.variant_params[variant.name]
+            for variant in variants
+            if variant.weight > 0 and (variant.mode or self.mode) != "off"
+        ]
+        lowest = {
+            role: min(
+                (max(1, params.min_tokens or 0) for params in acting if params.covers(role)), default=None
+            )
+            for role in get_args(Role)
+        }
+        return tuple((role, tokens) for role, tokens in lowest.items() if tokens is not None)
 
     @cached_property
     def version(self) -> str:

@@ -295,3 +295,93 @@ def test_obeying_never_exceeds_what_is_allowed_at_the_moment(pinned: Decision, f
     held = obey(pinned.to_pin(), fresh)
     assert weaker(held.mode, fresh.kill_mode) == held.mode
     assert obey(pinned.to_pin(), fresh) == held
+
+
+DEALING = load_policies(
+    """
+policies:
+  - name: by-key
+    match: {model: key}
+    params: {min_tokens: 50}
+    experiment:
+      salt: s
+      unit: key
+      slo_ms: 800
+      variants:
+        - {name: control, weight: 1, mode: off, params: {min_tokens: 1}}
+        - {name: mild, weight: 1}
+        - {name: strong, weight: 1, params: {min_tokens: 20, roles: [tool, assistant]}}
+        - {name: retired, weight: 0, params: {min_tokens: 2}}
+  - name: by-user
+    match: {model: user}
+    experiment: {salt: s, unit: user, holdout: 0.5, variants: [{name: a, weight: 1}, {name: b, weight: 1}]}
+  - name: ramped
+    experiment: {salt: s, share: 0.5, variants: [{name: a, weight: 1}]}
+""",
+    "test",
+)
+
+
+def dealt(
+    model: str, unit: str | None = None, headers: dict[str, str] | None = None, **facts: str
+) -> Decision:
+    overrides = Overrides.from_headers(headers or {})
+    return decide(DEALING, RequestFacts("/", model, **facts), overrides, unit, "on")
+
+
+def test_a_key_is_a_unit_whatever_the_conversation_and_the_header_are() -> None:
+    said = {dealt("key", unit, {"x-pith-unit": unit}, key_id="k").variant for unit in map(str, range(20))}
+    assert len(said) == 1
+    assert len({dealt("key", "c", key_id=str(n)).variant for n in range(20)}) == 3
+    assert dealt("key", "c").why[-1] == "outside the experiment: no key to stick to a variant"
+
+
+def test_a_user_is_a_unit() -> None:
+    said = {dealt("user", unit, user="u").variant for unit in map(str, range(20))}
+    assert len(said) == 1
+    assert dealt("user", "c", {"x-pith-unit": "u"}).variant in said
+    assert dealt("user", "c").why[-1] == "outside the experiment: no user to stick to a variant"
+
+
+def test_who_is_held_out_is_observed_and_left_alone() -> None:
+    decisions = [dealt("user", user=str(n)) for n in range(40)]
+    held_out = next(one for one in decisions if one.variant == "holdout")
+    assert (held_out.mode, held_out.skip, held_out.is_observed, held_out.is_enrolled) == (
+        "off",
+        "off",
+        True,
+        True,
+    )
+    assert {one.mode for one in decisions if one.variant != "holdout"} == {"on"}
+
+
+def test_who_is_outside_the_share_gets_the_policy_itself() -> None:
+    decisions = [dealt("m", str(n)) for n in range(40)]
+    outside = next(one for one in decisions if one.variant is None)
+    assert (outside.mode, outside.enrolment, outside.is_enrolled) == ("on", None, False)
+    assert {one.variant for one in decisions} == {None, "a"}
+
+
+def test_what_any_arm_would_act_on_is_the_same_in_every_arm() -> None:
+    enrolments = {dealt("key", key_id=str(n)).enrolment for n in range(20)}
+    [enrolment] = enrolments
+    assert enrolment is not None
+    assert (enrolment.unit, enrolment.slo_ms) == ("key", 800)
+    assert dict(enrolment.reach) == {"user": 50, "tool": 20, "assistant": 20}
+
+
+def test_an_enrolment_is_pinned_and_what_is_of_the_moment_suspends_it() -> None:
+    fresh = dealt("key", key_id="1")
+    pinned = Decision.from_bytes(fresh.to_pin().to_bytes())
+    assert pinned is not None
+    assert pinned.enrolment == fresh.enrolment
+    for mode, headers, is_enrolled in (
+        ("on", {}, True),
+        ("shadow", {}, False),
+        ("on", {"x-pith-mode": "off"}, False),
+    ):
+        overrides = Overrides.from_headers(headers)
+        facts = RequestFacts("/", "key", "1")
+        now = obey(pinned, decide(DEALING, facts, overrides, None, mode))  # type: ignore[arg-type]  # modes all
+        assert now.is_enrolled == is_enrolled
+        assert now.variant == fresh.variant

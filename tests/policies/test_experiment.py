@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.experiment import assign, pick, position
+from policies.experiment import assign, deal, pick, position
 from policies.schema import Experiment, Variant
 
 
@@ -89,3 +90,52 @@ def test_shares_are_the_weights(weights: tuple[float, ...]) -> None:
         share = variant.weight / sum(weights)
         # The deal is fixed by the salt, so this either always holds or never: four standard deviations.
         assert abs(dealt.count(variant.name) / n - share) < 4 * math.sqrt(share * (1 - share) / n)
+
+
+# printf 'SALT/share\\037UNIT' | sha256sum, and SALT/holdout
+@pytest.mark.parametrize(
+    ("salt", "unit", "first_8_bytes"),
+    [
+        ("rag-2026-11/share", "user-1", 0x65AE2C3D2451D699),
+        ("rag-2026-11/holdout", "user-1", 0xC8B7B729FF10BAF7),
+    ],
+)
+def test_golden_positions_of_shares(salt: str, unit: str, first_8_bytes: int) -> None:
+    assert position(salt, unit) == first_8_bytes / 2**64
+
+
+def experiment(share: float = 1.0, holdout: float = 0.0, **more: object) -> Experiment:
+    said = {"salt": "s", "share": share, "holdout": holdout, "variants": arms(1, 1), **more}
+    return Experiment.model_validate(said)
+
+
+UNITS = [f"unit-{n}" for n in range(4_000)]
+
+
+def test_more_units_are_taken_in_and_none_changes_its_arm() -> None:
+    few = {unit: deal(experiment(0.1, 0.05), unit).arm for unit in UNITS}
+    many = {unit: deal(experiment(0.6, 0.05), unit).arm for unit in UNITS}
+    everybody = {unit: deal(experiment(1.0, 0.05), unit).arm for unit in UNITS}
+    assert None not in everybody.values()
+    for fewer, more in ((few, many), (many, everybody)):
+        assert {unit: arm for unit, arm in fewer.items() if arm} == {
+            unit: more[unit] for unit, arm in fewer.items() if arm
+        }
+        assert sum(map(bool, fewer.values())) < sum(map(bool, more.values()))
+
+
+def test_shares_are_those_of_the_units_and_fall_on_all_arms_alike() -> None:
+    dealt = Counter(deal(experiment(0.5, 0.2), unit).arm for unit in UNITS)
+    n = len(UNITS)  # the deal is fixed by the salt: this either always holds or never
+    assert abs(dealt[None] / n - 0.5) < 4 * math.sqrt(0.25 / n)
+    assert abs(dealt["holdout"] / n - 0.1) < 4 * math.sqrt(0.09 / n)
+    assert abs(dealt["v0"] / n - 0.2) < 4 * math.sqrt(0.16 / n)
+    assert abs(dealt["v1"] / n - 0.2) < 4 * math.sqrt(0.16 / n)
+
+
+def test_what_was_dealt_is_explained() -> None:
+    assert deal(experiment(0.0), "u").why.endswith("is not below its share 0")
+    held_out = deal(experiment(holdout=0.999), "u")
+    assert (held_out.arm, held_out.variant) == ("holdout", None)
+    assert held_out.why.startswith("held out: 0.")
+    assert deal(experiment(), "u").why == "unit falls at 0.4965 in [0, 1]: variant 'v0'"
