@@ -36,7 +36,7 @@ from policies.statistics import (
     sample_ratio_p,
     summarise,
 )
-from policies.strictness import arm_alpha, breach_alpha, expected_shares, planned_units, treated_arms
+from policies.strictness import arm_alpha, breach_alpha, dealt_shares, planned_units, treated_arms
 
 Rows: TypeAlias = NDArray[np.intp]
 
@@ -216,37 +216,32 @@ def judged(figures: Figures, counts: JudgeCounts) -> JudgeReading:
 def arm_reports(figures: Figures) -> tuple[ArmReport, ...]:
     """Control first, then the treated arms as they are written, then what is held out."""
     experiment = figures.experiment
-    reports = [_arm_report(figures, name) for name in (experiment.control_name, *treated_arms(experiment))]
-    if figures.n_units(HOLDOUT) or experiment.holdout > 0:
-        held = _arm_report(figures, HOLDOUT)
-        n_all = held.n_units + sum(report.n_units for report in reports)
-        share = held.n_units / n_all if n_all else 0.0
-        reports.append(replace(held, share=share, expected_share=experiment.holdout, is_holdout=True))
-    return tuple(reports)
+    names = dict.fromkeys([experiment.control_name, *treated_arms(experiment)])
+    if figures.n_units(HOLDOUT) or experiment.holdout:
+        names[HOLDOUT] = None
+    n_all = sum(map(figures.n_units, names))
+    return tuple(_arm_report(figures, name, n_all) for name in names)
 
 
-def _arm_report(figures: Figures, name: str) -> ArmReport:
+def _arm_report(figures: Figures, name: str, n_all: int) -> ArmReport:
     n_units, n_requests = figures.n_units(name), int(figures.total("requests", name))
-    expected = expected_shares(figures.experiment)
-    n_dealt = sum(map(figures.n_units, expected))
     metric = METRICS[figures.experiment.primary]
     return ArmReport(
         name,
         n_units,
         n_requests,
-        share=n_units / n_dealt if n_dealt else 0.0,
-        expected_share=expected.get(name, 0.0),
+        share=n_units / n_all if n_all else 0.0,
+        expected_share=dealt_shares(figures.experiment).get(name, 0.0),
         applied=figures.total("applied", name) / n_requests if n_requests else None,
         is_control=name == figures.experiment.control_name,
+        is_holdout=name == HOLDOUT,
         value=_number(ratio(figures.summary(metric, name)).value),
     )
 
 
 def sample_ratio(figures: Figures) -> SampleRatio | None:
-    """Of the arms that are compared; None while there are no units. What is held out may be changed on the
-    way.
-    """
-    shares = expected_shares(figures.experiment)
+    """None while there are no units."""
+    shares = dealt_shares(figures.experiment)
     units = [figures.n_units(name) for name in shares]
     if not sum(units):
         return None

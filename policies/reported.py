@@ -50,9 +50,9 @@ class ArmReport:
     n_units: int
     n_requests: int
     share: float
-    """Of the units that were dealt to an arm; of those held out, of all."""
+    """Of all units."""
     expected_share: float
-    """The same by the weights, or by `holdout`."""
+    """The same by weights and `holdout`."""
     applied: float | None
     """Of the requests, how many went on compressed; analysed are all."""
     is_control: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from policies.outcomes import HOLDOUT
 from policies.schema import Experiment
 
 BREACH_ALPHA: Final = 0.01
@@ -19,10 +20,17 @@ their mean. The intervals are tightest there; costs adjusted for their size vary
 
 
 def expected_shares(experiment: Experiment) -> dict[str, float]:
-    """Of the units that are dealt, by the weights; without arms of no weight."""
+    """Of the units that are not held out, by the weights; without arms of no weight."""
     live = {one.name: one.weight for one in experiment.variants if one.weight > 0}
     total = sum(live.values())
     return {name: weight / total for name, weight in live.items()}
+
+
+def dealt_shares(experiment: Experiment) -> dict[str, float]:
+    """Of all units that take part: the arms by their weights, and those held out."""
+    held = experiment.holdout
+    shares = {name: share * (1 - held) for name, share in expected_shares(experiment).items()}
+    return shares | {HOLDOUT: held} if held else shares
 
 
 def treated_arms(experiment: Experiment) -> tuple[str, ...]:
