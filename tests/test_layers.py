@@ -67,6 +67,7 @@ DELAYED = {
     "gateway.tracing.exporting": "it brings OpenTelemetry, which is an extra",
     "gateway.cache.shared": "it brings redis, and what seals values",
     "gateway.access.shared": "it brings redis",
+    "gateway.kept.files": "it brings what seals values; for policies that keep texts",
     "compressor.scorers.classifier": "the scorers' table names it; it brings torch",
     "llmlingua": "the package's process runs in an environment of its own",
     "compressor.scorers.shapes": "as the classifier",
@@ -78,7 +79,7 @@ DELAYED = {
     "compressor.scorers.embedded": "the scorers' table names it; it brings onnxruntime",
     "compressor.train": "it brings torch",
     "wordfreq": "of the extra `train`; its tables are large",
-    "gateway.dashboard.rendering": "it brings jinja2 and pygal, 15 MB; for whoever looks at a page",
+    "gateway.dashboard.rendering": "it brings jinja2 and pygal; for whoever looks at a page",
     "scipy.special": "27 MB that no request needs; for whoever reads an experiment",
     "compressor.scorers.frequency": "the scorers' table names it; it reads its tables",
 }

@@ -17,6 +17,7 @@ from compressor.explain import Explained, Fate, explain
 from compressor.flow import advance, whole
 from compressor.types import Scores
 from compressor.words import split
+from gateway.dashboard.scorers import BESIDE, LOADED, Beside
 from gateway.dashboard.trial import Part, Trial
 from gateway.services import Services
 from gateway.vocabularies import have_vocabulary
@@ -31,6 +32,7 @@ class Explainer:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._scores: OrderedDict[bytes, Scores] = OrderedDict()
+        self._beside = Beside()
         self._turn = asyncio.Lock()
 
     async def answer(self, trial: Trial) -> dict[str, Any]:
@@ -39,6 +41,7 @@ class Explainer:
         await have_vocabulary(encoding)
         async with self._turn:
             texts = [await self._part(part, trial, encoding) for part in trial.parts]
+            fingerprint = await self._fingerprint(trial.scorer)
         origin = sum(text["origin_tokens"] for text in texts)
         sent = sum(text["compressed_tokens"] for text in texts)
         return {
@@ -46,12 +49,12 @@ class Explainer:
             "model": trial.model,
             "tokenizer": encoding,
             "is_exact": is_exact,
-            "scorer": self._services.engine.fingerprint,
+            "scorer": fingerprint,
             "texts": texts,
             "origin_tokens": origin,
             "compressed_tokens": sent,
             "saved_usd": self._saved_usd(trial.model, origin, sent),
-            "yaml": written(trial.policy),
+            "yaml": _setting(trial.scorer) + written(trial.policy),
         }
 
     async def _part(self, part: Part, trial: Trial, encoding: str) -> dict[str, Any]:
@@ -61,28 +64,37 @@ class Explainer:
         if not is_covered:
             explained = Explained(part.text, await offload(size, whole, part.text, params, "short"), ())
         else:
-            explained = await self._explain(part.text, params)
+            explained = await self._explain(part.text, params, trial.scorer)
         said: dict[str, Any] = await offload(size, _described, explained, encoding)
         skip = explained.result.skip if is_covered else None
         return {"role": part.role, "is_covered": is_covered, "skip": skip, **said}
 
-    async def _explain(self, text: str, params: CompressionParams) -> Explained:
+    async def _explain(self, text: str, params: CompressionParams, scorer: str) -> Explained:
         offload = self._services.offload
         steps = explain(text, params)
         step = await offload(len(text), advance, steps, None)
         while isinstance(step, ScoreRequest):
-            scores = await self._score(step)
+            scores = await self._score(step, scorer)
             if isinstance(scores, ScoringError):
                 return Explained(text, await offload(len(text), whole, text, params, scores.skip), ())
             step = await offload(len(text), advance, steps, scores)
         return step
 
-    async def _score(self, request: ScoreRequest) -> Scores | ScoringError:
-        key = hashlib.sha256(request.text.encode() + b"\0" + request.words.starts.tobytes()).digest()
+    async def _fingerprint(self, scorer: str) -> str:
+        source = self._services.engine if scorer == LOADED else await self._beside.get(scorer)
+        return source.fingerprint
+
+    async def _score(self, request: ScoreRequest, scorer: str) -> Scores | ScoringError:
+        asked = b"\0".join((scorer.encode(), request.text.encode(), request.words.starts.tobytes()))
+        key = hashlib.sha256(asked).digest()
         if (known := self._scores.get(key)) is not None:
             self._scores.move_to_end(key)
             return known
-        [scores] = await self._services.engine.score([request])
+        scores: Scores | ScoringError
+        if scorer == LOADED:
+            [scores] = await self._services.engine.score([request])
+        else:
+            scores = await self._beside.score(scorer, request)
         if not isinstance(scores, ScoringError):
             self._scores[key] = scores
             if len(self._scores) > KEPT_TEXTS:
@@ -94,6 +106,13 @@ class Explainer:
         price = self._services.prices.price(model)
         fresh = None if price is None else price.at(origin).input
         return None if fresh is None else (origin - sent) * fresh
+
+
+def _setting(scorer: str) -> str:
+    """Where the policy alone does not give this."""
+    if scorer == LOADED:
+        return ""
+    return f"# with compressor.scorer: {BESIDE[scorer]} in the configuration\n"
 
 
 def _described(explained: Explained, encoding: str) -> dict[str, Any]:

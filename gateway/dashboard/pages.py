@@ -18,6 +18,7 @@ from starlette.routing import Route
 from gateway.admin.console import Console
 from gateway.client import ClientWatch, read_body
 from gateway.dashboard.one_request import one_request
+from gateway.dashboard.scorers import choices
 from gateway.dashboard.trial import MAX_CHARACTERS, read_trial
 from gateway.dashboard.view import NAMES, PERIODS, read_address, view
 from gateway.errors import ConfigError
@@ -92,6 +93,7 @@ async def playground(request: Request) -> Response:
     services = _console(request).services
     context = {
         "policies": [_choice(policy) for policy in services.policies.current.policies],
+        "scorers": choices(services.config.compressor),
         "scorer": services.engine.fingerprint,
         "max_characters": MAX_CHARACTERS,
     }
@@ -108,7 +110,8 @@ async def explain(request: Request) -> Response:
         body = await services.offload(len(raw), json.loads, raw)
     except (ValueError, RecursionError) as error:
         raise Refusal(400, code="invalid_request", message="body is not JSON") from error
-    trial = await services.offload(len(raw), read_trial, body, services.policies.current.policies)
+    scorers = choices(services.config.compressor)
+    trial = await services.offload(len(raw), read_trial, body, services.policies.current.policies, scorers)
     async with ClientWatch(request.receive, b""):
         answer = await explainer.answer(trial)
         return Response(await services.offload(len(raw), orjson.dumps, answer), media_type="application/json")

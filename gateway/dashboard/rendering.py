@@ -1,6 +1,7 @@
 """Templates to HTML. All that goes into one is escaped, but for charts, which `drawing` writes as XML.
 
-Apart from the routes because jinja2 and pygal take 15 MB: they are imported when somebody asks for a page.
+Apart from the routes because jinja2 and pygal take some megabytes and 0.1 s to import: for whoever asks for a
+page.
 """
 
 from __future__ import annotations

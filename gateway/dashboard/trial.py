@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.dashboard.scorers import LOADED
 from gateway.dialects.paths import DIALECTS
 from gateway.refusal import Refusal
 from gateway.splice import decode
@@ -19,7 +20,7 @@ MAX_CHARACTERS: Final = 200_000
 """Of what is pasted: some 50,000 tokens, beyond which a page cannot show every word in an instant."""
 
 WAYS: Final = ("rate", "threshold")
-_KEYS: Final = frozenset({"input", "model", "policy", *WAYS})
+_KEYS: Final = frozenset({"input", "model", "policy", "scorer", *WAYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ class Trial:
     parts: tuple[Part, ...]
     policy: Policy
     """The one chosen, with the rate or the threshold asked for."""
+    scorer: str = LOADED
 
 
-def read_trial(body: object, policies: Sequence[Policy]) -> Trial:
-    """From a request's JSON. Raises Refusal, which names the member, its value and the remedy."""
+def read_trial(body: object, policies: Sequence[Policy], scorers: Collection[str] = (LOADED,)) -> Trial:
+    """From a request's JSON; `scorers` are those that may be asked. Raises Refusal, which names the member,
+    its value and the remedy.
+    """
     if not isinstance(body, dict):
         raise _bad("body is not an object: send one with input")
     if unknown := sorted(set(body) - _KEYS):
@@ -55,11 +59,14 @@ def read_trial(body: object, policies: Sequence[Policy]) -> Trial:
         raise _bad("input holds half of a surrogate pair: send Unicode text")
     if not isinstance(model, str | None):
         raise _bad(f"model is {shown(model)}: send its name, or leave it out")
+    scorer = LOADED if body.get("scorer") is None else body["scorer"]
+    if not isinstance(scorer, str) or scorer not in scorers:
+        raise _bad(f"scorer is {shown(scorer)}: use one of {', '.join(scorers)}")
     policy = _policy(body, policies)
     if policy.params.fidelity == "compat":
         raise _bad(f"policy {policy.name} has fidelity compat, which is not explained: choose another")
     kind, named, parts = _read_request(pasted) or ("text", None, (Part("user", pasted),))
-    return Trial(kind, named or model or None, parts, policy)
+    return Trial(kind, named or model or None, parts, policy, scorer)
 
 
 def _policy(body: dict[str, Any], policies: Sequence[Policy]) -> Policy:

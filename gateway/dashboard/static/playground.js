@@ -53,6 +53,7 @@ async function fetchAnswer() {
     input: part("input").value,
     model: part("model").value.trim() || null,
     policy: part("policy").value,
+    scorer: part("scorer").value,
     [way()]: Number(part("amount").value),
   };
   let answer;
@@ -88,6 +89,7 @@ function show(said) {
   part("money").textContent = said.saved_usd === null ? "–" : usd.format(said.saved_usd);
   part("money-note").textContent =
     said.saved_usd === null ? "no known price for this model" : "at the price of fresh input, before any cache";
+  part("fingerprint").textContent = said.scorer;
   part("yaml").textContent = said.yaml;
   part("copied").textContent = "";
   showFates(said.texts);
@@ -184,7 +186,7 @@ part("input").addEventListener("input", () => {
   window.clearTimeout(typing);
   typing = window.setTimeout(ask, PAUSE_MS);
 });
-part("model").addEventListener("change", ask);
+for (const field of ["model", "scorer"]) part(field).addEventListener("change", ask);
 part("amount").addEventListener("input", () => {
   showAmount();
   ask();

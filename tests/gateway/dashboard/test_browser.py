@@ -122,6 +122,20 @@ async def test_words_fade_as_the_slider_moves(browser: Browser, url: str) -> Non
         assert opened.trouble == []
 
 
+async def test_another_scorer_is_chosen(browser: Browser, url: str) -> None:
+    async with tab(browser, url) as opened:
+        page = opened.page
+        await page.goto("/playground")
+        await page.fill("#input", TEXT)
+        await expect(page.locator("#outcome")).to_be_visible()
+        await page.select_option("#scorer", "frequency")
+        await expect(page.locator("#fingerprint")).to_contain_text("frequency-")
+        await expect(page.locator("#yaml")).to_contain_text("# with compressor.scorer: frequency")
+        await page.select_option("#scorer", "loaded")
+        await expect(page.locator("#fingerprint")).not_to_contain_text("frequency-")
+        assert opened.trouble == []
+
+
 async def test_a_whole_request_and_the_policy_for_it(browser: Browser, url: str) -> None:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": TEXT}]
     async with tab(browser, url, permissions=["clipboard-read", "clipboard-write"]) as opened:

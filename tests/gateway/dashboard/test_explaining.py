@@ -12,6 +12,7 @@ import pytest
 from compressor import CompressionParams, Engine, counter
 from compressor.types import Chunk
 from gateway.dashboard.explaining import KEPT_TEXTS, Explainer
+from gateway.dashboard.scorers import choices
 from gateway.dashboard.trial import read_trial
 from gateway.services import Services
 from tests.e2e.whole_gateway import LONG
@@ -43,7 +44,8 @@ def services(engine: Engine, **policy: Any) -> Services:
 
 
 async def explained(explainer: Explainer, parts: Services, **body: Any) -> dict[str, Any]:
-    answer = await explainer.answer(read_trial(body, parts.policies.current.policies))
+    scorers = choices(parts.config.compressor)
+    answer = await explainer.answer(read_trial(body, parts.policies.current.policies, scorers))
     said: dict[str, Any] = json.loads(json.dumps(answer))
     return said
 
@@ -127,3 +129,20 @@ async def test_an_empty_text_is_no_trouble() -> None:
         parts = services(engine)
         [text] = (await explained(Explainer(parts), parts, input=""))["texts"]
     assert (text["pieces"], text["origin_tokens"], text["skip"]) == ([], 0, "short")
+
+
+async def test_another_scorer_may_be_asked_and_the_setting_for_it_is_told() -> None:
+    scorer = Counting()
+    async with Engine(scorer) as engine:
+        parts = services(engine)
+        explainer = Explainer(parts)
+        loaded = await explained(explainer, parts, input=TEXT, rate=0.5)
+        n_asked = scorer.n_asked
+        other = await explained(explainer, parts, input=TEXT, rate=0.5, scorer="frequency")
+        assert scorer.n_asked == n_asked
+        again = await explained(explainer, parts, input=TEXT, rate=0.5)
+    assert loaded == again, "scores of one are not taken for the other's"
+    assert other["texts"] != loaded["texts"]
+    assert loaded["scorer"] == engine.fingerprint
+    assert other["scorer"].startswith("frequency-")
+    assert other["yaml"] == f"# with compressor.scorer: frequency in the configuration\n{loaded['yaml']}"

@@ -28,6 +28,15 @@ def test_a_text_goes_through_the_first_policy() -> None:
     assert asked.policy == POLICIES[0]
 
 
+def test_a_scorer_may_be_asked_where_there_is_one_of_that_name() -> None:
+    body = {"input": "x", "scorer": "frequency"}
+    assert read_trial(body, POLICIES, {"loaded": "", "frequency": ""}).scorer == "frequency"
+    assert trial(input="x", scorer=None).scorer == trial(input="x").scorer == "loaded"
+    for unknown in ("frequency", "/etc", ["loaded"], 7):
+        with pytest.raises(Refusal, match=r"scorer is .*: use one of loaded"):
+            trial(input="x", scorer=unknown)
+
+
 def test_the_slider_changes_the_rate_or_the_way() -> None:
     params = trial(input="x", rate=0.4).policy.params
     assert (params.rate, params.min_rate, params.min_tokens) == (0.4, 0.3, 7)
