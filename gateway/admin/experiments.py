@@ -68,7 +68,7 @@ async def reset(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """For people."""
     waiting = asyncio.ensure_future(_desk(request).census())
-    done, _ = await asyncio.wait([waiting], timeout=PAGE_PATIENCE_S)
+    done, _ = await asyncio.wait([waiting], timeout=request.app.state.page_patience_s)
     if not done:
         waiting.cancel()
         return await html_page("experiments_wait.html", {})

@@ -43,7 +43,7 @@ SAFE_HEADERS: Final[RawHeaders] = [
         b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with none a form of ours would say that it comes from nowhere
     (b"x-content-type-options", b"nosniff"),
 ]
 """On every answer. What other sites' pages may do with it: nothing."""
@@ -75,6 +75,7 @@ def create_app(console: Console, guard: Guard, desk: Desk | None = None) -> ASGI
     inner.state.console = console
     inner.state.explainer = Explainer(console.services)
     inner.state.desk = desk or _desk(console.services)
+    inner.state.page_patience_s = experiments.PAGE_PATIENCE_S
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
