@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape, Told, model_of
+from gateway.dialects.answers import CHAT_ANSWERS, FAILED, AnswerShape, Told, model_of
 from gateway.sse import EventReader, UsageHider
 from gateway.types import RawHeaders, Usage
 from gateway.usage import estimated_usage, is_absurd, read_object, read_usage
 
 BODY_LIMIT: Final = 4 << 20
 """Bytes of a JSON answer that are copied for reading its usage, and that one chunk may unpack to."""
+
+FINAL: Final = ("length", FAILED)
+"""Ends that no other choice of the same answer makes good."""
 
 DONE: Final = b"[DONE]"
 """The data of a stream's last event."""
@@ -36,6 +39,8 @@ class UsageTap:
         """The upstream's name for what it keeps of the answer."""
         self.model: str | None = None
         """The model that answered, as the answer names it."""
+        self.finish: str | None = None
+        """Why the answer ended, in the word of its API."""
         self.output_characters = 0
         """Characters of streamed output so far, for an estimate when the stream breaks off."""
         self.is_done = False
@@ -108,6 +113,9 @@ class UsageTap:
     def _read(self, answer: Mapping[str, Any]) -> None:
         self.answer_id = self.answer_id or self._shape.id(answer)
         self.model = self.model or model_of(answer)
+        finish = self._shape.finish(answer)
+        if finish is not None and self.finish not in FINAL:
+            self.finish = finish
         told = self._shape.usage(answer, self._told)
         if told is not None and told is not self._told:
             self._told = told

@@ -66,7 +66,7 @@ def explain_command(
 ) -> None:
     """Say what the policies in FILE decide for a request, and why."""
     policy_set = load_policies(decode(*_read(file)), _source(file))
-    request = RequestFacts(**facts, headers=headers)
+    request = RequestFacts(**facts, headers=headers, user=unit)
     decision = decide(policy_set, request, Overrides.from_headers(headers), unit, "on")
     if as_json:
         click.echo(orjson.dumps(_plain_decision(decision), option=orjson.OPT_INDENT_2))

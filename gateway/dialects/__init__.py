@@ -58,6 +58,8 @@ class ChatRequest:
     stream_options: ByteSpan | None
     members_end: int
     """Where another member of the top object may be inserted: after its last value."""
+    user: str | None = None
+    """Whom the application asks for, as it names them."""
     chain: str | None = None
     """The upstream's name for what it keeps of earlier turns, which this request continues."""
 

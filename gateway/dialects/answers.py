@@ -6,6 +6,7 @@ an upstream's odd answer is no trouble of ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -26,6 +27,8 @@ class AnswerShape:
     """How many characters of output an event brings."""
     is_last: Callable[[Mapping[str, Any]], bool] = lambda event: False
     """Whether an event says that the answer is whole (`[DONE]` always does)."""
+    finish: Callable[[Mapping[str, Any]], str | None] = lambda answer: None
+    """Why the answer ended, in the word of its API; FAILED where it says that it broke off."""
     id: Callable[[Mapping[str, Any]], str | None] = lambda answer: None
     """The name under which the upstream keeps the answer for later turns, where it does."""
     is_billed: bool = True
@@ -54,7 +57,31 @@ def model_of(answer: Mapping[str, Any]) -> str | None:
     return None
 
 
-CHAT_ANSWERS = AnswerShape(chat_usage, output_characters)
+FAILED: Final = "failed"
+"""As `finish`: the answer tells of an error amid itself."""
+_WORD: Final = re.compile(r"[a-z][a-z_]{0,31}")
+_LIMIT: Final = "length"
+
+
+def word(value: object) -> str | None:
+    """A reason to end, if it looks like one: it is put on record."""
+    if not isinstance(value, str):
+        return None
+    return value if _WORD.fullmatch(value) else "other"
+
+
+def chat_finish(answer: Mapping[str, Any]) -> str | None:
+    """That of its choices; where there are several, one that reached its limit counts."""
+    if isinstance(answer.get("error"), Mapping):
+        return FAILED
+    choices = answer.get("choices")
+    if not isinstance(choices, list):
+        return None
+    said = [word(choice.get("finish_reason")) for choice in choices if isinstance(choice, Mapping)]
+    return _LIMIT if _LIMIT in said else next(filter(None, said), None)
+
+
+CHAT_ANSWERS = AnswerShape(chat_usage, output_characters, finish=chat_finish)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

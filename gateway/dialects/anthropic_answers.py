@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.answers import AnswerShape, Told, mapping
+from gateway.dialects.answers import FAILED, AnswerShape, Told, mapping, word
 
 _PROMPT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _KEPT: Final = (*_PROMPT, "cache_creation", "service_tier")
@@ -49,5 +49,13 @@ def _sum(counts: Mapping[str, Any]) -> object:
     return sum(parts) if all(type(part) is int and part >= 0 for part in parts) else parts
 
 
-ANTHROPIC_ANSWERS = AnswerShape(usage, characters, is_last)
+def finish(answer: Mapping[str, Any]) -> str | None:
+    """Of a message, or of the delta that ends it."""
+    if answer.get("type") == "error":
+        return FAILED
+    holder = answer.get("delta") if answer.get("type") == "message_delta" else answer
+    return word(mapping(holder).get("stop_reason"))
+
+
+ANTHROPIC_ANSWERS = AnswerShape(usage, characters, is_last, finish)
 COUNT_ANSWERS = AnswerShape(lambda answer, earlier: None, lambda event: 0, is_billed=False)

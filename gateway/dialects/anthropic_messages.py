@@ -60,6 +60,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         texts=tuple(sorted(texts, key=lambda text: text.start)),
         stream_options=None,
         members_end=last_end(top),
+        user=string(document, members(document, top.get("metadata")).get("user_id")),
     )
 
 

@@ -77,6 +77,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         texts=tuple(texts),
         stream_options=options,
         members_end=last_end(top),
+        user=string(document, top.get("safety_identifier")) or string(document, top.get("user")),
     )
 
 

@@ -67,6 +67,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         texts=tuple(sorted(texts, key=lambda text: text.start)),
         stream_options=None,
         members_end=last_end(top),
+        user=string(document, top.get("safety_identifier")) or string(document, top.get("user")),
         chain=_chain(document, top),
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.answers import AnswerShape, Told, mapping
+from gateway.dialects.answers import FAILED, AnswerShape, Told, mapping, word
 
 # Tuples, not sets: a type may be anything, and what cannot be hashed is in no set but raises.
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed")
+_GOING_ON: Final = ("queued", "in_progress")
 _DELTAS: Final = (
     "response.output_text.delta",
     "response.refusal.delta",
@@ -58,4 +59,15 @@ def _response(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return answer if answer.get("object") == "response" else mapping(answer.get("response"))
 
 
-RESPONSES_ANSWERS = AnswerShape(usage, characters, is_last, response_id)
+def finish(answer: Mapping[str, Any]) -> str | None:
+    """Its status, or of one that is incomplete the reason; nothing while it goes on."""
+    if answer.get("type") == "error":
+        return FAILED
+    response = _response(answer)
+    status = word(response.get("status"))
+    if status == "incomplete":
+        return word(mapping(response.get("incomplete_details")).get("reason")) or status
+    return None if status in _GOING_ON else status
+
+
+RESPONSES_ANSWERS = AnswerShape(usage, characters, is_last, finish, response_id)

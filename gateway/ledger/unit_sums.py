@@ -14,6 +14,8 @@ Key: TypeAlias = tuple[str, str, str]
 """Experiment, version, unit."""
 
 CLIENT_GONE: Final = 499
+FAILED: Final = "failed"
+"""As `finish`: the answer told of an error amid itself."""
 TRUNCATED: Final = ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
 """How an answer that reached its limit ends, in the words of the three APIs."""
 
@@ -96,7 +98,7 @@ def sums_of(row: Mapping[str, Any]) -> dict[str, float]:
         "cache_write_tokens": written,
         "output_tokens": row["completion_tokens"] or 0,
         "reasoning_tokens": row["reasoning_tokens"] or 0,
-        "errors": (row["status"] >= 400 and row["status"] != CLIENT_GONE) or bool(row["is_broken"]),
+        "errors": _has_failed(row),
         "truncated": row["finish"] in TRUNCATED,
         "retries": bool(row["is_retry"]),
         "slow": bool(row["is_slow"]),
@@ -108,3 +110,8 @@ def sums_of(row: Mapping[str, Any]) -> dict[str, float]:
         "first_byte_ms": (row["added_ms"] or 0.0) + first_byte if is_answered else 0.0,
         "total_ms": (timing.get("total") or 0.0) if is_answered else 0.0,
     }
+
+
+def _has_failed(row: Mapping[str, Any]) -> bool:
+    is_refused = row["status"] >= 400 and row["status"] != CLIENT_GONE
+    return is_refused or bool(row["is_broken"]) or row["finish"] == FAILED

@@ -323,10 +323,16 @@ policies:
 
 
 def dealt(
-    model: str, unit: str | None = None, headers: dict[str, str] | None = None, **facts: str
+    model: str,
+    unit: str | None = None,
+    headers: dict[str, str] | None = None,
+    *,
+    key_id: str | None = None,
+    user: str | None = None,
 ) -> Decision:
     overrides = Overrides.from_headers(headers or {})
-    return decide(DEALING, RequestFacts("/", model, **facts), overrides, unit, "on")
+    facts = RequestFacts("/", model, key_id, user=user)
+    return decide(DEALING, facts, overrides, unit, "on")
 
 
 def test_a_key_is_a_unit_whatever_the_conversation_and_the_header_are() -> None:

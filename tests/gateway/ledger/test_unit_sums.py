@@ -93,6 +93,7 @@ def test_a_request_of_which_nothing_is_known() -> None:
         ({"status": 499}, "errors", 0),
         ({"status": 400}, "errors", 1),
         ({"status": 200, "is_broken": True}, "errors", 1),
+        ({"finish": "failed"}, "errors", 1),
         ({"finish": "length"}, "truncated", 1),
         ({"finish": "max_tokens"}, "truncated", 1),
         ({"finish": "max_output_tokens"}, "truncated", 1),
