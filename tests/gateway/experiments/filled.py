@@ -44,7 +44,7 @@ def filled(folder: Path, now: float, arms: tuple[Arm, ...] = ARMS, policy: Polic
     """The ledger's URL; units of `policy`, by default of the first of POLICIES."""
     url = f"sqlite:///{folder / 'pith.db'}"
     with open_database(url).open_writer() as connection:
-        rows = [row for arm in arms for row in _rows(arm, now, policy or policies().policies[0])]
+        rows = [row for arm in arms for row in rows_of(arm, now, policy or policies().policies[0])]
         if rows:
             connection.execute(units.insert(), rows)
         connection.commit()
@@ -57,7 +57,8 @@ def policies() -> PolicySet:
     return load_policies(POLICIES, "policies.yaml")
 
 
-def _rows(arm: Arm, now: float, policy: Policy) -> list[dict[str, object]]:
+def rows_of(arm: Arm, now: float, policy: Policy) -> list[dict[str, object]]:
+    """Units that began within two days before `now`."""
     draw = Random(f"arm {arm.name}")
     return [_row(arm, n, draw, now, policy) for n in range(arm.n)]
 
