@@ -87,6 +87,7 @@ FIRST_BYTE_SECONDS = _histogram(
 )
 REQUEST_SECONDS = _histogram("pith_request_seconds", "Time of a request, whole", "kind", bounds=SLOW)
 
+KEPT_TEXTS = _counter("pith_kept_texts_total", "Requests to be kept for replays, by outcome", "outcome")
 MIRROR_JOBS = _gauge("pith_mirror_jobs", "Mirrored requests under way or waiting")
 SCORER_QUEUE = _gauge("pith_scorer_queue_tokens", "Tokens that wait for scores or get some", "device")
 SCORER_AGE = _gauge(

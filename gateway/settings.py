@@ -20,6 +20,7 @@ from gateway.access.keys import VirtualKeys
 from gateway.admin.settings import AdminConfig, read_admin
 from gateway.cache.location import FORMS, RedisLocation, parse_location
 from gateway.environment import value_of, variable_of
+from gateway.kept.settings import KeptTextsConfig
 from gateway.price_settings import Prices
 from gateway.tracing.settings import TracingConfig
 from gateway.upstreams.origin import parse_origin
@@ -220,6 +221,8 @@ class Config(Frozen):
     ledger: Annotated[str, BeforeValidator(_read_ledger), Field(repr=False)] = "sqlite:///pith.db"
     ledger_retention_days: Annotated[Count, Field(ge=1)] | None = None
     """Rows older than this are deleted, their sums by day kept; silent: rows are kept too."""
+    kept_texts: KeptTextsConfig = KeptTextsConfig()
+    """Requests that policies keep for `pith replay`."""
     prices: Prices = ()
     """Prices of one's own, in place of the price map's."""
     mode: Mode = "on"

@@ -181,7 +181,7 @@ def _config(upstream_key: str | None, judge_key: str | None) -> Config:
     named = {
         f"upstreams.{name}.{key}": value for name, one in given.items() for key, value in one.items() if value
     }
-    return load_config(None, {}, named)
+    return load_config(None, {}, {**named, "compressor.deadline_ms": 20_000})
 
 
 def body_of(client: FakeClient) -> bytes:
