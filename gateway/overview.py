@@ -46,8 +46,8 @@ class Sums:
     negative: int = 0
     """Requests that cost more than they would have uncompressed."""
     unpriced: int = 0
-    recent: int = 0
-    """How many of the latest RECENT requests of all groups are this one's: of these is all that follows."""
+    turns: int = 0
+    """Requests of conversations. This and all that follows is of the latest RECENT requests of all groups."""
     conversations: int = 0
     lookups: int = 0
     """Requests whose texts wanted scores, or whose answer might have been on record."""
@@ -81,6 +81,29 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Answered requests and conversations under policies, where they are applied (mode `on`) and where they
+    are not (`shadow`, `off`): of the latest RECENT requests."""
+
+    applied: int = 0
+    applied_conversations: int = 0
+    untouched: int = 0
+    untouched_conversations: int = 0
+
+    @property
+    def untouched_mean(self) -> float | None:
+        """Requests a conversation where nothing is applied; None where there is none."""
+        return self.untouched / self.untouched_conversations if self.untouched_conversations else None
+
+    @property
+    def inflation(self) -> float | None:
+        """By how much conversations are longer where policies are applied, as a share; None: not known."""
+        if not self.applied_conversations or self.untouched_mean is None:
+            return None
+        return self.applied / self.applied_conversations / self.untouched_mean - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Everything one view of the dashboard shows."""
 
@@ -89,6 +112,7 @@ class Overview:
     days: Sequence[Sums] = ()
     skips: Sequence[Sums] = ()
     total: Sums = Sums()
+    turns: Turns = Turns()
     negative: Sequence[Listed] = ()
     """The worst savings, worst first."""
     latest: Sequence[Listed] = ()

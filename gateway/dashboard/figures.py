@@ -36,6 +36,17 @@ def share(part: float, whole: float) -> str:
     return _signed(f"{abs(percent):.1f} %", is_negative=round(percent, 1) < 0)
 
 
+def signed_percent(part: float) -> str:
+    """A change, in per cent, with its sign."""
+    percent = round(100 * part, 1)
+    return f"{'+' if percent > 0 else ''}{_signed(f'{abs(percent):.1f} %', is_negative=percent < 0)}"
+
+
+def decimal(value: float | None) -> str:
+    """To a tenth."""
+    return UNKNOWN if value is None else f"{value:.1f}"
+
+
 def milliseconds(value: float | None) -> str:
     """To a tenth below a hundred."""
     if value is None:

@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from gateway.dashboard.charts import Chart, charts, days_between
-from gateway.dashboard.figures import count, mean, milliseconds, share, usd
-from gateway.overview import DIMENSIONS, Overview, Selection, Sums
+from gateway.dashboard.figures import count, decimal, mean, milliseconds, share, signed_percent, usd
+from gateway.overview import DIMENSIONS, Overview, Selection, Sums, Turns
 from gateway.savings import parse_since
 from policies.validate import shown
 
@@ -107,7 +107,7 @@ def view(address: Address, overview: Overview) -> View:
     return View(
         address=address,
         overview=overview,
-        tiles=tuple(tiles(overview.total)),
+        tiles=(*tiles(overview.total), turns_tile(overview.total, overview.turns)),
         charts=tuple(charts(days)),
         rows=rows(address, address.by, overview.groups),
         total=row("all", overview.total, None),
@@ -157,6 +157,15 @@ def tiles(total: Sums) -> list[Tile]:
     ]
 
 
+def turns_tile(total: Sums, turns: Turns) -> Tile:
+    """How long conversations are, and whether they are longer where policies are applied."""
+    value = decimal(mean(total.turns, total.conversations))
+    if turns.inflation is None or turns.untouched_mean is None:
+        return Tile("Turns", value, "requests a conversation; none in shadow or off to compare with")
+    compared = f"{signed_percent(turns.inflation)} where policies are applied"
+    return Tile("Turns", value, f"{compared}, against {decimal(turns.untouched_mean)} in shadow or off")
+
+
 def rows(address: Address, dimension: str, groups: Sequence[Sums]) -> tuple[Row, ...]:
     """Each leads to its own requests."""
     return tuple(
@@ -166,7 +175,7 @@ def rows(address: Address, dimension: str, groups: Sequence[Sums]) -> tuple[Row,
 
 def row(name: str, sums: Sums, link: str | None) -> Row:
     """The columns of all tables of sums."""
-    per_conversation = mean(sums.recent, sums.conversations)
+    per_conversation = mean(sums.turns, sums.conversations)
     cells = (
         ("requests", count(sums.requests)),
         ("before", count(sums.origin_tokens)),
@@ -177,7 +186,7 @@ def row(name: str, sums: Sums, link: str | None) -> Row:
         ("our cache", share(sums.hits, sums.lookups)),
         ("provider's", share(sums.cached_tokens, sums.prompt_tokens)),
         ("added", milliseconds(mean(sums.added_ms, sums.timed))),
-        ("turns", "–" if per_conversation is None else f"{per_conversation:.1f}"),
+        ("turns", decimal(per_conversation)),
         ("cost more", count(sums.negative)),
     )
     return Row(name, link, cells, sums.saved_usd < 0)

@@ -10,10 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Label, Table, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Label, Subquery, Table, case, func, literal, select
 
 from gateway.ledger.schema import daily, day_of, entries
-from gateway.overview import DIMENSIONS, MAX_GROUPS, NO_GROUP, RECENT, Listed, Overview, Selection, Sums
+from gateway.overview import (
+    DIMENSIONS,
+    MAX_GROUPS,
+    NO_GROUP,
+    RECENT,
+    Listed,
+    Overview,
+    Selection,
+    Sums,
+    Turns,
+)
 
 LISTED: Final = 20
 """Requests of one list."""
@@ -51,6 +61,7 @@ def read_overview(connection: Connection, dimension: str, selection: Selection) 
         days=sorted(_sums(connection, "day", selection), key=lambda row: row.group),
         skips=_sums(connection, "skip", selection),
         total=total,
+        turns=_turns(connection, selection),
         negative=_requests(connection, selection, only_negative=True),
         latest=_requests(connection, selection, only_negative=False),
     )
@@ -74,14 +85,11 @@ def _sums(connection: Connection, dimension: str | None, selection: Selection) -
 
 def _recent(connection: Connection, dimension: str | None, selection: Selection) -> dict[str, dict[str, Any]]:
     """By group, what the latest rows know."""
-    latest = select(entries).where(*_of(entries, selection)).order_by(entries.c.created_at.desc())
-    if selection.since is not None:
-        latest = latest.where(entries.c.created_at >= selection.since)
-    row = latest.limit(RECENT).subquery()
+    row = _latest(selection)
     group = _group(row, dimension)
     query = select(
         group,
-        func.count().label("recent"),
+        func.count(row.c.conversation).label("turns"),
         func.count(row.c.conversation.distinct()).label("conversations"),
         _count("lookups", row.c.cache.is_not(None)),
         _count("hits", row.c.cache.in_(("hit", "response"))),
@@ -95,6 +103,27 @@ def _recent(connection: Connection, dimension: str | None, selection: Selection)
         said = {name: float(value) if name == "added_ms" else int(value) for name, value in _but_group(one)}
         found[_name(one["group"])] = said
     return found
+
+
+def _turns(connection: Connection, selection: Selection) -> Turns:
+    """Conversations where policies are applied, beside those where they are not."""
+    row = _latest(selection)
+    is_on = case((row.c.mode == "on", 1), else_=0).label("is_on")
+    query = (
+        select(is_on, func.count(row.c.conversation), func.count(row.c.conversation.distinct()))
+        .where(row.c.conversation.is_not(None), row.c.policy.is_not(None), row.c.status < 400)
+        .group_by(is_on)
+    )
+    found = {is_on: (turns, conversations) for is_on, turns, conversations in connection.execute(query)}
+    return Turns(*found.get(1, (0, 0)), *found.get(0, (0, 0)))
+
+
+def _latest(selection: Selection) -> Subquery:
+    """The latest RECENT rows of the selection."""
+    latest = select(entries).where(*_of(entries, selection)).order_by(entries.c.created_at.desc())
+    if selection.since is not None:
+        latest = latest.where(entries.c.created_at >= selection.since)
+    return latest.limit(RECENT).subquery()
 
 
 def _requests(connection: Connection, selection: Selection, *, only_negative: bool) -> list[Listed]:

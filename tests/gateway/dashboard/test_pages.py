@@ -105,7 +105,7 @@ def test_a_browser_sends_the_token_as_a_password(tmp_path: Path) -> None:
 def test_the_playground_answers_over_http(url: object) -> None:
     assert 'src="/assets/playground.js"' in page(url, "/playground").text
     sample = httpx.get(f"{url}/assets/sample.txt").text
-    said = httpx.post(f"{url}/v1/explain", json={"input": sample, "rate": 0.3}).json()
+    said = httpx.post(f"{url}/v1/explain", json={"input": sample, "rate": 0.3}, timeout=60).json()
     assert 0 < said["compressed_tokens"] < said["origin_tokens"]
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.dashboard.view import NAMES, Address, read_address, view
-from gateway.overview import DIMENSIONS, Overview, Selection, Sums
+from gateway.overview import DIMENSIONS, Overview, Selection, Sums, Turns
 
 
 def asked(link: str) -> dict[str, str]:
@@ -67,3 +67,21 @@ def test_of_nothing_nothing_is_claimed() -> None:
 
 def test_every_dimension_has_a_name() -> None:
     assert tuple(NAMES) == DIMENSIONS
+
+
+@pytest.mark.parametrize(
+    ("turns", "note"),
+    [
+        (Turns(), "requests a conversation; none in shadow or off to compare with"),
+        (Turns(9, 3), "requests a conversation; none in shadow or off to compare with"),
+        (Turns(9, 3, 12, 6), "+50.0 % where policies are applied, against 2.0 in shadow or off"),
+        (Turns(9, 3, 20, 5), "−25.0 % where policies are applied, against 4.0 in shadow or off"),
+        (Turns(9, 3, 9, 3), "0.0 % where policies are applied, against 3.0 in shadow or off"),
+    ],
+)
+def test_turns_are_compared_with_those_where_nothing_is_applied(turns: Turns, note: str) -> None:
+    total = Sums("", 9, turns=9, conversations=4)
+    [tile] = [
+        tile for tile in view(Address(), Overview(total=total, turns=turns)).tiles if tile.name == "Turns"
+    ]
+    assert (tile.value, tile.note) == ("2.2", note)

@@ -14,7 +14,7 @@ from gateway.ledger.overview import LISTED, read_overview
 from gateway.ledger.rollup import insert_rows
 from gateway.ledger.schema import to_row
 from gateway.ledger.store import SqlLedger
-from gateway.overview import DIMENSIONS, MAX_GROUPS, NO_GROUP, Overview, Selection, Sums
+from gateway.overview import DIMENSIONS, MAX_GROUPS, NO_GROUP, Overview, Selection, Sums, Turns
 from gateway.types import Entry, Usage
 from tests.postgres_server import postgres_server
 
@@ -47,6 +47,27 @@ COMPRESSED: dict[str, Any] = {
 }
 
 
+def test_turns_where_policies_are_applied_stand_beside_those_where_they_are_not(
+    connection: Connection,
+) -> None:
+    said: list[dict[str, Any]] = [
+        *[{"conversation": "c1", "mode": "on"}] * 4,
+        *[{"conversation": "c2", "mode": "on"}] * 2,
+        {"conversation": "c2", "mode": "on", "status": 429},  # tried again
+        *[{"conversation": "c3", "mode": "shadow"}] * 2,
+        {"conversation": "c4", "mode": "off"},
+        {"conversation": None, "mode": "on"},  # no conversation: relayed unread
+        {"conversation": "c5", "mode": "off", "policy": None},  # thrown by the kill switch
+    ]
+    write(connection, *(entry(n, **one) for n, one in enumerate(said)))
+    seen = read_overview(connection, "policy", Selection())
+    assert seen.turns == Turns(applied=6, applied_conversations=2, untouched=3, untouched_conversations=2)
+    assert seen.turns.inflation == pytest.approx(3.0 / 1.5 - 1)
+    assert (seen.total.turns, seen.total.conversations) == (11, 5), "without the one of no conversation"
+    assert read_overview(connection, "policy", Selection(None, "mode", "on")).turns.inflation is None
+    assert Turns().inflation is None
+
+
 def test_sums_by_group_by_day_and_together(connection: Connection) -> None:
     write(
         connection,
@@ -58,7 +79,7 @@ def test_sums_by_group_by_day_and_together(connection: Connection) -> None:
     seen = read_overview(connection, "policy", Selection())
     assert seen.total == Sums(
         requests=4,
-        recent=4,
+        turns=2,
         conversations=1,
         origin_tokens=2000,
         compressed_tokens=1200,
