@@ -3,7 +3,7 @@
 The first rule that holds decides:
   - no units, or arms that cannot be compared: keep running;
   - units that fell to the arms otherwise than dealt: nothing is read, whatever the figures say;
-  - a guardrail that is worse beyond doubt: roll back;
+  - a guardrail that is worse beyond doubt, or every arm rolled back before: roll back;
   - too few units: keep running;
   - every arm's primary metric is worse beyond doubt: roll back, which only a person does;
   - an arm's primary metric is better beyond doubt, all its guardrails stay within their margins, and the
@@ -73,6 +73,8 @@ class Evidence:
     judged: Sequence[JudgeCounts] = ()
     units_per_day: float | None = None
     """New units at today's traffic; None: as many as since the first."""
+    withdrawn: frozenset[str] = frozenset()
+    """Arms that were rolled back: read, but nothing is decided on them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,13 @@ class Verdict:
     """Arms with a breached guardrail."""
     days: float = 0.0
     """How long it has run."""
+    withdrawn: frozenset[str] = frozenset()
+    """Arms that were rolled back before: they are neither shipped nor rolled back again."""
+
+    @property
+    def candidates(self) -> tuple[Reading, ...]:
+        """The primary metric of the arms that still run."""
+        return tuple(one for one in self.primary if one.arm not in self.withdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,7 @@ def _read(evidence: Evidence, experiment: Experiment, now: float) -> Verdict:
         since=since if n_units else None,
         days=days,
         harmed=tuple(dict.fromkeys(arm for arm, _, _ in harms(rails, judge))),
+        withdrawn=evidence.withdrawn,
     )
 
 
@@ -221,8 +231,15 @@ def _dealt_otherwise(read: Verdict, experiment: Experiment) -> _Found | None:
 
 
 def _harmful(read: Verdict, experiment: Experiment) -> _Found | None:
-    found = harms(read.guardrails, read.judge)
+    found = [one for one in harms(read.guardrails, read.judge) if one[0] not in read.withdrawn]
     return ("roll_back", found[0][2], None) if found else None
+
+
+def _all_withdrawn(read: Verdict, experiment: Experiment) -> _Found | None:
+    if read.candidates:
+        return None
+    arms = ", ".join(one.arm for one in read.primary)
+    return "roll_back", f"Every arm beside control was rolled back ({arms}).", None
 
 
 def _too_few(read: Verdict, experiment: Experiment) -> _Found | None:
@@ -235,13 +252,13 @@ def _too_few(read: Verdict, experiment: Experiment) -> _Found | None:
 
 
 def _worse(read: Verdict, experiment: Experiment) -> _Found | None:
-    if not all(one.is_breached for one in read.primary):
+    if not all(one.is_breached for one in read.candidates):
         return None
-    return "roll_back", f"{change(read.primary[0])}: worse beyond doubt.", None
+    return "roll_back", f"{change(read.candidates[0])}: worse beyond doubt.", None
 
 
 def _better(read: Verdict, experiment: Experiment) -> _Found | None:
-    ready = [one for one in read.primary if one.is_proven and not _open_rails(read, one.arm)]
+    ready = [one for one in read.candidates if one.is_proven and not _open_rails(read, one.arm)]
     if not ready or read.days < experiment.plan.min_days:
         return None
     best = max(ready, key=lambda one: abs(one.difference or 0.0))
@@ -254,13 +271,13 @@ def _better(read: Verdict, experiment: Experiment) -> _Found | None:
 
 
 def _still_open(read: Verdict, experiment: Experiment) -> _Found:
-    best = max(read.primary, key=lambda one: (one.is_proven, -len(_open_rails(read, one.arm))))
+    best = max(read.candidates, key=lambda one: (one.is_proven, -len(_open_rails(read, one.arm))))
     return "keep_running", f"{change(best)}{_what_is_open(read, experiment, best)}.", None
 
 
 _Rule: TypeAlias = Callable[[Verdict, Experiment], _Found | None]
 _RULES: Final[tuple[_Rule, ...]] = (
-    *(_no_units, _nothing_to_compare, _dealt_otherwise, _harmful),
+    *(_no_units, _nothing_to_compare, _dealt_otherwise, _harmful, _all_withdrawn),
     *(_too_few, _worse, _better, _still_open),
 )
 

@@ -39,9 +39,9 @@ class ExperimentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def outcomes(self, experiment: str, version: str) -> Outcomes:
-        """Of every unit of one version; of none there are empty columns."""
-        return await self._read(lambda store: read_outcomes(store, experiment, version))
+    async def outcomes(self, experiment: str, version: str, since: float = 0.0) -> Outcomes:
+        """Of every unit of one version that began at `since` or later; of none there are empty columns."""
+        return await self._read(lambda store: read_outcomes(store, experiment, version, since))
 
     async def sums(
         self, experiment: str, version: str, metrics: Sequence[Metric], since: float = 0.0
@@ -91,11 +91,11 @@ class ExperimentStore:
             raise ConfigError(self._database.explain(error)) from error
 
 
-def read_outcomes(connection: Connection, experiment: str, version: str) -> Outcomes:
+def read_outcomes(connection: Connection, experiment: str, version: str, since: float = 0.0) -> Outcomes:
     """A million units take some seconds and 0.3 GB."""
     query = (
         select(units.c.arm, units.c.first_at, units.c.last_at, *(units.c[name] for name in COLUMNS))
-        .where(units.c.experiment == experiment, units.c.version == version)
+        .where(units.c.experiment == experiment, units.c.version == version, units.c.first_at >= since)
         .execution_options(yield_per=_CHUNK_ROWS)
     )
     arms: dict[str, int] = {}

@@ -83,6 +83,16 @@ def test_only_the_arm_that_does_harm_is_named() -> None:
     assert found.harmed == ("third",)
 
 
+def test_an_arm_that_was_rolled_back_keeps_no_other_from_being_shipped() -> None:
+    arms = ("control", "half", "third")
+    units = outcomes(20_000, lift=-0.2, errors={"third": 0.1}, arms=arms)
+    found = decided(units, experiment(arms), withdrawn=frozenset({"third"}))
+    assert (found.state, found.winner, found.harmed) == ("ship", "half", ("third",))
+    both = decided(units, experiment(arms), withdrawn=frozenset({"half", "third"}))
+    assert (both.state, both.winner) == ("roll_back", None)
+    assert both.reason == "Every arm beside control was rolled back (half, third)."
+
+
 def test_a_guardrail_where_more_is_better_is_breached_by_less() -> None:
     units = outcomes(2000)
     liked = np.where(units.arm == 0, 0.8, 0.5)

@@ -89,6 +89,7 @@ async def test_only_units_that_began_since_then_count(store: ExperimentStore) ->
     later = await store.sums("rag", "v1", RAILS, since=150.0)
     assert sum(sums.n_units for sums in later.values()) == 750
     assert await store.sums("rag", "v1", RAILS, since=250.0) == {}
+    assert len((await store.outcomes("rag", "v1", since=150.0)).arm) == 750
     assert harms_of(SummedFigures(DESIGN, {})) == ()
 
 
