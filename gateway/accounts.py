@@ -14,6 +14,8 @@ from gateway.chain import Link
 from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
 from gateway.expecting import Destination, Expecting, unmodelled
+from gateway.experiments.echoes import Echo, Hearing
+from gateway.experiments.records import Exposure
 from gateway.headers import request_headers
 from gateway.incoming import Incoming
 from gateway.logs import log_request
@@ -81,7 +83,9 @@ class Account:
         model = plan.request.model if plan.request else None
         destination = Destination(self.incoming.tenant, self._route(plan), model)
         expecting = Expecting(self.services, plan, destination)
-        prompt = unmodelled(plan)
+        hearing = Hearing(self.services.echoes, self.id, self.incoming, plan)
+        prompt, echo = unmodelled(plan), None
+        self._expose(plan)
         began_s = self.watch.elapsed_s
         try:
             await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
@@ -89,8 +93,18 @@ class Account:
             self.watch.lap("upstream", began_s)
             try:
                 prompt = await expecting.outcome()
+                echo = await hearing.outcome()
             finally:
-                self._close(plan, answer.outcome(), tap, prompt)
+                self._close(plan, answer.outcome(), tap, prompt, echo)
+
+    def _expose(self, plan: Plan) -> None:
+        """That a unit meets its arm, before anything can come of it."""
+        if plan.enrolled is not None and plan.size is not None and plan.size.is_eligible:
+            met = plan.enrolled
+            exposure = Exposure(
+                met.experiment, met.version, met.unit, met.arm, self.opened_at, plan.size.n_tokens
+            )
+            self.services.ledger.note(exposure)
 
     def _upstream(self, plan: Plan) -> Upstream:
         """Where the request goes. Raises Refusal (403) where a virtual key would have to go with it."""
@@ -120,7 +134,14 @@ class Account:
         """Nothing went on: what is answered is an error of ours."""
         self._close(Plan(b""), Outcome(refusal.status, is_complete=True), UsageTap())
 
-    def _close(self, plan: Plan, outcome: Outcome, tap: UsageTap, prompt: Prompt | None = None) -> None:
+    def _close(
+        self,
+        plan: Plan,
+        outcome: Outcome,
+        tap: UsageTap,
+        prompt: Prompt | None = None,
+        echo: Echo | None = None,
+    ) -> None:
         if not plan.reads_usage:  # asking for a count saves nothing
             plan = replace(plan, origin_tokens=None, compressed_tokens=None)
         if outcome.first_byte_s is not None:
@@ -134,6 +155,7 @@ class Account:
         entry = self.entry(plan, outcome, usage, self._money(plan, usage, prompt, device_s))
         problem = _usage_problem(plan, outcome, tap)
         entry = replace(entry, usage_problem=problem, device_ms=round(device_s * 1e3, 3))
+        entry = observed(replace(entry, finish=tap.finish, is_broken=outcome.is_broken), plan, echo)
         self.services.ledger.record(entry)
         self.services.rollbacks.note(entry)
         self.services.access.settle(self.incoming.principal, self._charged(plan, entry))
@@ -221,6 +243,22 @@ class Account:
         """What the model costs where the request went, on the day it came."""
         provider = self.services.config.upstreams[self._route(plan)].provider
         return self.services.prices.price(model, provider=provider, at=self.opened_at, tier=tier)
+
+
+def observed(entry: Entry, plan: Plan, echo: Echo | None) -> Entry:
+    """The row with what counts for an experiment, if it does for one."""
+    if plan.enrolled is None:
+        return entry
+    first_byte_ms = entry.timing_ms.get("first_byte")
+    waited_ms = None if first_byte_ms is None else (entry.added_ms or 0.0) + first_byte_ms
+    return replace(
+        entry,
+        unit=plan.enrolled.unit,
+        is_eligible=None if plan.size is None else plan.size.is_eligible,
+        is_retry=None if echo is None else echo.is_retry,
+        is_repeat=None if echo is None else echo.is_repeat,
+        is_slow=None if waited_ms is None else waited_ms > plan.enrolled.slo_ms,
+    )
 
 
 def _usage_problem(plan: Plan, outcome: Outcome, tap: UsageTap) -> str | None:

@@ -27,8 +27,10 @@ from gateway.dialects import ChatRequest, Dialect
 from gateway.dialects.paths import deployment_of
 from gateway.errors import ClientGone
 from gateway.expecting import Destination
+from gateway.experiments.enrolling import Enrolled, enrol
 from gateway.experiments.mirror import begin, sampled
 from gateway.incoming import Incoming
+from gateway.kept.keeping import keep
 from gateway.plan import Plan, Treated
 from gateway.prospects import benefit_of
 from gateway.refusal import Refusal
@@ -36,7 +38,7 @@ from gateway.response_key import Question, wishes
 from gateway.services import Services
 from gateway.splice import Edit, splice
 from gateway.stopwatch import Stopwatch
-from gateway.treatment import cuts, described, texts_of, unmark
+from gateway.treatment import cuts, described, measured, texts_of, unmark
 from gateway.vocabularies import have_vocabulary
 from policies.decide import Decision, decide, obey
 from policies.match import RequestFacts
@@ -89,6 +91,7 @@ async def handle(
     plan = replace(plan, answers=dialect.answers)
     sample = sampled(account, plan, dialect, send)
     await account.answer(plan, receive, send if sample is None else sample.copy)
+    keep(account, plan, dialect)
     if sample is not None:
         begin(sample, services)
 
@@ -98,6 +101,7 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
     incoming, services = account.incoming, account.services
     request: ChatRequest | str | None = None
     link: Link | None = None
+    plan = Plan(body)
     try:
         request = await _parse(incoming, body, services, dialect, account.watch)
         if isinstance(request, str):
@@ -107,10 +111,15 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
         with request_waits(services.cache_wait_s):
             if request.chain is not None:
                 link = await services.chains.find(incoming.tenant, request.chain)
-            plan = await _plan(_Asked(incoming, body, dialect, request, link), account)
+            asked = _Asked(incoming, body, dialect, request, link)
+            plan = await _decided(asked, account)
+            if plan.decision is not None:
+                plan = await _carried_out(plan, plan.decision, asked, account)
     except Exception:  # the fail-open line: no fault of ours reaches the client (law 6)
         logger.exception("compression failed; the request goes on as it came")
-        plan = Plan(body, skip="scorer_down", request=request if isinstance(request, ChatRequest) else None)
+        known = request if isinstance(request, ChatRequest) else None
+        plan = replace(plan, skip="scorer_down", request=known)  # still in the arm it was dealt
+    plan = measured(plan)
     return replace(plan, upstream=link.upstream) if link is not None else plan
 
 
@@ -132,7 +141,8 @@ async def _parse(
         )
 
 
-async def _plan(asked: _Asked, account: Account) -> Plan:
+async def _decided(asked: _Asked, account: Account) -> Plan:
+    """The body as it came, and what is decided about it; no decision where nothing is to be done."""
     services, watch = account.services, account.watch
     if services.kill_mode == "off":
         return Plan(asked.body, skip="off", request=asked.request)
@@ -142,10 +152,19 @@ async def _plan(asked: _Asked, account: Account) -> Plan:
         decided = await _held(_decide(asked, services), services, watch, None)
     if decided is None:
         return Plan(asked.body, skip="overloaded", request=asked.request)
-    conversation, decision = decided
-    plan = Plan(
-        asked.body, skip=decision.skip, decision=decision, request=asked.request, conversation=conversation
+    return Plan(
+        asked.body,
+        skip=decided.decision.skip,
+        decision=decided.decision,
+        request=asked.request,
+        conversation=decided.conversation,
+        enrolled=decided.enrolled,
     )
+
+
+async def _carried_out(plan: Plan, decision: Decision, asked: _Asked, account: Account) -> Plan:
+    """An answer on record, or what the decision does to the prompt."""
+    services, watch = account.services, account.watch
     if decision.answer_ttl_s is not None and asked.dialect.is_replayable:
         with watch.stage("response_cache"):
             question = _question(asked, decision, services)
@@ -242,8 +261,16 @@ def _scope(incoming: Incoming, decision: Decision) -> str:
     return "shared" if decision.cache_scope == "shared" else incoming.tenant
 
 
-async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
+@dataclass(frozen=True, slots=True)
+class _Decided:
     """The conversation, and the decision in force for it: the one made at its first sight, if any."""
+
+    conversation: str
+    decision: Decision
+    enrolled: Enrolled | None
+
+
+async def _decide(asked: _Asked, services: Services) -> _Decided:
     incoming, body, request = asked.incoming, asked.body, asked.request
     overrides = _overrides(incoming, services)
     conversation = await services.conversations.identify(
@@ -256,10 +283,14 @@ async def _decide(asked: _Asked, services: Services) -> tuple[str, Decision]:
         chained=asked.link.conversation if asked.link else None,
     )
     caller = incoming.principal
-    facts = RequestFacts(incoming.path, request.model, caller.key_id, caller.team, incoming.headers)
+    facts = RequestFacts(
+        incoming.path, request.model, caller.key_id, caller.team, incoming.headers, request.user
+    )
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
     decision = await _pinned(asked, facts, conversation, fresh, services.pins)
-    return conversation, withdrawn(decision, services.policies.current, services.rollbacks.arms)
+    decision = withdrawn(decision, services.policies.current, services.rollbacks.arms)
+    enrolled = enrol(decision, facts, overrides, conversation, incoming.tenant, services.secret)
+    return _Decided(conversation, decision, enrolled)
 
 
 def _overrides(incoming: Incoming, services: Services) -> Overrides:

@@ -44,6 +44,8 @@ class Outcome:
     first_byte_s: float | None = None
     """Seconds to the first byte of the upstream's body; None when none came."""
     total_s: float = 0.0
+    is_broken: bool = False
+    """The upstream broke its answer off."""
 
 
 class Tap(Protocol):
@@ -110,6 +112,7 @@ class Answer:
         self._first_byte_s: float | None = None
         self._status = CLIENT_GONE
         self._is_complete = False
+        self._is_broken = False
 
     async def forward(self, response: UpstreamResponse, watch: ClientWatch) -> None:
         """What the upstream answered; returns when that, or the tunnel it agreed to, has ended."""
@@ -126,6 +129,7 @@ class Answer:
 
     async def flush(self) -> None:
         """Of a broken answer, what the tap held back; the end of the body is left unsaid."""
+        self._is_broken = True
         tail = self._tap.end() if self._tap is not None else b""
         if tail:
             await self._send({"type": "http.response.body", "body": tail, "more_body": True})
@@ -146,7 +150,7 @@ class Answer:
     def outcome(self) -> Outcome:
         """How it stands, or has ended."""
         total_s = self._clock() - self._started_at
-        return Outcome(self._status, self._is_complete, self._first_byte_s, total_s)
+        return Outcome(self._status, self._is_complete, self._first_byte_s, total_s, self._is_broken)
 
     async def _start(self, status: int, headers: RawHeaders, reason: bytes | None) -> None:
         if self._tap is not None:

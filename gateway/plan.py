@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.dialects import ChatRequest
 from gateway.dialects.answers import CHAT_ANSWERS, AnswerShape
+from gateway.experiments.enrolling import Enrolled, Size
 from gateway.response_record import Answer
 from gateway.texts import Finished
 from gateway.types import RawHeaders
@@ -53,6 +54,10 @@ class Plan:
     """What the cache of answers gave; None where the policy has none."""
     answer: Answer | None = None
     """The answer on record: it is replayed, and nothing is sent to the upstream."""
+    enrolled: Enrolled | None = None
+    """The experiment that the request counts for."""
+    size: Size | None = None
+    """Of the request as it came, where it counts for one."""
     answers: AnswerShape | None = CHAT_ANSWERS
     """How the answer tells its usage. None: it is not looked at, and may be large."""
     hides_usage: bool = False

@@ -32,8 +32,11 @@ from gateway.config import open_policies
 from gateway.conversation import Conversations, Pins
 from gateway.errors import ConfigError
 from gateway.experiments.backstage import Backstage
+from gateway.experiments.echoes import Echoes
 from gateway.experiments.watch import Rollbacks, Watch
 from gateway.hashing import Secret, load_secret
+from gateway.kept.keeper import Keeper
+from gateway.kept.settings import kept_folder
 from gateway.ledger.database import sqlite_path
 from gateway.ledger.experiments import open_experiments
 from gateway.ledger.postgres import is_postgres
@@ -98,9 +101,13 @@ class Services:
     admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
     metrics: Metrics = field(default_factory=Metrics)
     outlooks: Outlooks = field(default_factory=Outlooks)
+    echoes: Echoes | None = None
+    """What tells requests that were there before; None: nobody listens."""
     mirror: Backstage | None = None
     """Where requests are mirrored; None: nowhere."""
     rollbacks: Rollbacks = field(default_factory=lambda: Rollbacks(lambda: PolicySet((), "nowhere")))
+    keeper: Keeper | None = None
+    """Where requests are kept for `pith replay`."""
     tracer: Tracer | None = None
     """Where traces are configured."""
 
@@ -256,6 +263,9 @@ async def open_services(
         native = CachedCompressor(engine, cache, Analyses(memo_bytes // 2), secret, offload)
         compressor = CompatCompressor(engine, native, cache, secret, offload)
         pins = Pins(cache, secret, offload)
+        keeper = Keeper(kept_folder(config.kept_texts, beside), secret, config.kept_texts)
+        keeper.start()
+        stack.push_async_callback(keeper.aclose)
         mirror = _open_mirror(config, secret, access, compressor, offload)
         stack.push_async_callback(mirror.aclose)
         yield Services(
@@ -279,7 +289,9 @@ async def open_services(
             admission=admission,
             metrics=metrics,
             shared=shared,
+            echoes=Echoes(cache, secret, offload),
             mirror=mirror,
+            keeper=keeper,
             rollbacks=rollbacks,
             tracer=tracer,
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from compressor import CompressionParams, marks
 from gateway.dialects import ChatRequest, TextSite
+from gateway.experiments.enrolling import size_of
 from gateway.plan import Plan
 from gateway.prompt_shape import ANSWER_TOKENS, MESSAGE_TOKENS
 from gateway.splice import Cut, Edit, Paste, decode, raw_spans
@@ -75,6 +76,14 @@ def described(plan: Plan, texts: Sequence[Text], finished: Sequence[Finished], t
         skip=plan.skip or _skip(reasons),
         cache=None if not states else "partial" if len(states) > 1 else states.pop(),
     )
+
+
+def measured(plan: Plan) -> Plan:
+    """The plan with the size of a request that counts for an experiment."""
+    if plan.enrolled is None or plan.request is None:
+        return plan
+    finished = plan.treated.finished if plan.treated is not None else None
+    return replace(plan, size=size_of(plan.enrolled, plan.request, finished))
 
 
 def _skip(reasons: set[str | None]) -> str | None:

@@ -31,6 +31,7 @@ from gateway.chat import plan_or_original
 from gateway.config import load as load_config
 from gateway.conversation import Conversations, Pins
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.experiments.echoes import Echoes
 from gateway.experiments.records import Note
 from gateway.hashing import Secret
 from gateway.incoming import Incoming
@@ -260,6 +261,7 @@ def pipeline(
         prices=PRICES,
         offload=offload,
         history=PromptHistory(shared, SECRET, lambda: 0.0),
+        echoes=Echoes(shared, SECRET, offload),
     )
     return Pipeline(services, shared, source, ledger)
 
