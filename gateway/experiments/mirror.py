@@ -129,7 +129,9 @@ def sampled(account: Account, plan: Plan, dialect: Dialect, send: Send) -> Sampl
         return None
     assert plan.treated is not None
     try:
-        found = pairing(services.policies.current.named(decision.policy or ""), decision, account.id)
+        rolled_back = services.rollbacks.arms.get((decision.policy or "", decision.version or ""), ())
+        policy = services.policies.current.named(decision.policy or "")
+        found = pairing(policy, decision, account.id, frozenset(rolled_back))
         upstream = services.config.upstream_for(account.incoming.path, plan.treated.request.model)
     except Exception:  # noqa: BLE001 - the fail-open line, once more: the request goes on by itself
         _log.exception("a request could not be sampled")

@@ -7,6 +7,7 @@ the client calls it. A stream is mirrored as a plain request, for nobody reads a
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +50,9 @@ class Pairing:
     """What is done to the mirrored request."""
 
 
-def pairing(policy: Policy | None, decision: Decision, request_id: str) -> Pairing | None:
+def pairing(
+    policy: Policy | None, decision: Decision, request_id: str, rolled_back: AbstractSet[str] = frozenset()
+) -> Pairing | None:
     """The other arm for a sampled request; None for all that are not sampled, or in no experiment.
 
     A conversation that began under another version of the policy is not sampled: what its other arm was is
@@ -62,7 +65,7 @@ def pairing(policy: Policy | None, decision: Decision, request_id: str) -> Pairi
     u = position(f"{experiment.salt}/mirror", request_id)
     if mirror is None or decision.version != policy.version or u >= mirror.share or not mirror.per_minute:
         return None
-    other = _other(experiment, decision.variant or "", u / mirror.share)
+    other = _other(experiment, decision.variant or "", u / mirror.share, rolled_back)
     if other is None:
         return None
     control = experiment.control_name
@@ -85,15 +88,15 @@ def _takes_part(experiment: Experiment, decision: Decision) -> bool:
     return not is_limited and any(variant.name == decision.variant for variant in experiment.variants)
 
 
-def _other(experiment: Experiment, own: str, u: float) -> Variant | None:
-    """Control for every other arm; for control one of those, each as often."""
+def _other(experiment: Experiment, own: str, u: float, rolled_back: AbstractSet[str]) -> Variant | None:
+    """Control for every other arm; for control one of those that are in force, each as often."""
     by_name = {variant.name: variant for variant in experiment.variants}
     if own != experiment.control_name:
         return by_name[experiment.control_name]
     rivals = [
         variant.model_copy(update={"weight": 1.0})
         for variant in experiment.variants
-        if variant.weight > 0 and variant.name != own
+        if variant.weight > 0 and variant.name != own and variant.name not in rolled_back
     ]
     return by_name[pick(tuple(rivals), u).name] if rivals else None
 
