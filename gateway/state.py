@@ -59,6 +59,9 @@ def _of_parts(services: Services) -> Iterator[Sample]:
         yield metrics.SCORER_FAILED, (device,), vitals.n_failed
         yield metrics.SCORER_RESTARTS, (device,), vitals.n_restarts
     yield metrics.UNRECORDED, (), services.pins.n_unrecorded
+    if services.keeper is not None:
+        for outcome in ("kept", "dropped", "failed"):
+            yield metrics.KEPT_TEXTS, (outcome,), getattr(services.keeper.counts, outcome)
     if services.mirror is not None:
         yield metrics.MIRROR_JOBS, (), services.mirror.jobs.n_under_way
     if services.shared is not None:
@@ -67,6 +70,9 @@ def _of_parts(services: Services) -> Iterator[Sample]:
     yield metrics.COMPRESSING, (), services.admission.compressing
     yield metrics.REFUSED, (), services.admission.refused
     yield metrics.LEDGER_QUEUE, (), services.ledger.waiting
+    spooled = services.ledger.spooled
+    yield metrics.LEDGER_SPOOL_ROWS, (), spooled.rows
+    yield metrics.LEDGER_SPOOL_BYTES, (), spooled.bytes
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
     if services.tracer is not None:
         for outcome in ("sent", "failed", "dropped"):

@@ -136,12 +136,11 @@ def sampled(account: Account, plan: Plan, dialect: Dialect, send: Send) -> Sampl
     except Exception:  # noqa: BLE001 - the fail-open line, once more: the request goes on by itself
         _log.exception("a request could not be sampled")
         return None
-    if found is None:
+    if found is None or plan.enrolled is None:
         return None
-    unit = plan.conversation or account.id
     return Sample(
         account.id,
-        unit,
+        plan.enrolled.unit,
         account.opened_at,
         found,
         dialect,

@@ -209,6 +209,8 @@ async def test_a_client_that_got_the_treatment_is_mirrored_with_the_original() -
     assert body_of(client) == answer(length(sent))
     [verdict] = gateway.verdicts
     assert (verdict.winner, verdict.arm, verdict.experiment) == ("control", "half", "rag")
+    [entry] = gateway.pipeline.ledger.entries
+    assert (verdict.id, verdict.unit) == (entry.id, entry.unit)
 
 
 async def test_a_verdict_of_both_orders_counts_whichever_arm_the_client_got() -> None:
