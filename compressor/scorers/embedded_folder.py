@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from compressor.errors import ModelError
 from compressor.scorers.embedded_inputs import BEGIN, END, INPUTS_VERSION, N_VALUES
+from compressor.scorers.nibbles import unpacked
 
 SHIPPED = Path(__file__).parents[1] / "models" / "default"
 """The model that is part of the package."""
@@ -65,7 +66,7 @@ def _assembled(folder: Path) -> Model:
         digest.update(hashlib.sha256(content).digest())
     weights, metadata = _weights(folder / WEIGHTS)
     _check_version(folder, metadata)
-    pieces, scale = weights["pieces.weight"], weights["pieces.scale"].astype(np.float32)
+    pieces, scale = levels_of(weights), weights["pieces.scale"].astype(np.float32)
     tokenizer = _tokenizer(folder / TOKENIZER, contents[TOKENIZER])
     if tokenizer.get_vocab_size() != len(pieces):
         raise ModelError(
@@ -83,13 +84,21 @@ def _assembled(folder: Path) -> Model:
         named,
         json.loads(metadata["shape"]),
         digest.hexdigest()[:16],
-        pieces.astype(np.int8, copy=False),
+        pieces,
         scale,
         weights["positions.weight"].astype(np.float32),
         weights["values.weight"].astype(np.float32),
         special[BEGIN],
         special[END],
     )
+
+
+def levels_of(weights: Arrays) -> NDArray[np.int8]:
+    """The table of pieces, each number to be multiplied by its row's scale: in four bits or, once, eight."""
+    table = weights["pieces.weight"]
+    if table.dtype == np.uint8:
+        return unpacked(table.view(np.uint8))
+    return table.astype(np.int8, copy=False)
 
 
 def _read(folder: Path, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The weights of a network in the form that ships, and back: eight bits a weight, a scale an output or a row.
+"""The weights of a network in the form that ships, and back: eight bits a weight of products, four of pieces.
 
 `to_shipped` and `to_trainable` are inverse but for rounding. Weights of products use seven of the eight bits:
 processors without VNNI add pairs of products in sixteen bits, and would saturate.
@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressor.scorers.embedded_folder import levels_of
+from compressor.scorers.nibbles import packed
 from compressor.train.net import Net, Shape
 
 Weights: TypeAlias = dict[str, NDArray[Any]]
 
-PRODUCT_LIMIT, PIECE_LIMIT = 63, 127
+PRODUCT_LIMIT = 63
 _PARTS = ("query", "key", "value")
 _WHOLE = ("positions.weight", "values.weight", "norm.weight", "norm.bias")
 
@@ -27,7 +29,7 @@ def to_shipped(net: Net) -> Weights:
     state = {name: value.detach().float().numpy() for name, value in net.state_dict().items()}
     found: Weights = {name: state[name] for name in _WHOLE}
     found["positions.weight"] = state["positions.weight"].astype(np.float16)
-    found["pieces.weight"], found["pieces.scale"] = _rows(state["pieces.weight"])
+    found["pieces.weight"], found["pieces.scale"] = packed(state["pieces.weight"])
     found["project.weight"] = np.ascontiguousarray(state["project.weight"].T)
     for at in range(net.shape.n_layers):
         _layer_to_shipped(f"layers.{at}", state, found)
@@ -55,15 +57,10 @@ def _product(found: Weights, name: str, weight: NDArray[np.float32], bias: NDArr
     found[f"{name}.scale"], found[f"{name}.bias"] = scale.astype(np.float32), bias
 
 
-def _rows(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    scale = np.maximum(np.abs(table).max(axis=1), 1e-8) / np.float32(PIECE_LIMIT)
-    return np.rint(table / scale[:, None]).astype(np.int8), scale.astype(np.float32)
-
-
 def to_trainable(weights: Mapping[str, NDArray[Any]], shape: Shape) -> Net:
     """A network of shipped weights, to train on."""
     state = {name: weights[name].astype(np.float32) for name in _WHOLE}
-    state["pieces.weight"] = weights["pieces.weight"] * weights["pieces.scale"][:, None]
+    state["pieces.weight"] = levels_of(weights) * weights["pieces.scale"].astype(np.float32)[:, None]
     state["project.weight"] = weights["project.weight"].T
     for at in range(shape.n_layers):
         name = f"layers.{at}"
