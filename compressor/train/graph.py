@@ -20,7 +20,6 @@ from compressor.train.onnx_bytes import FLOAT, INT8, Node, Tensor, model_bytes
 _KINDS = {np.dtype(np.float32): FLOAT, np.dtype(np.int8): INT8}
 _CONTRIB = "com.microsoft"
 _OPSETS = (("", 20), (_CONTRIB, 1))
-_EPSILON = 1e-12
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class _Graph:
     nodes: list[Node] = field(default_factory=list)
     named: dict[str, None] = field(default_factory=dict)
 
-    def add(self, kind: str, *inputs: str, domain: str = "", **options: int | float) -> str:
+    def add(self, kind: str, *inputs: str, domain: str = "", **options: int | float | tuple[int, ...]) -> str:
         """One more node; the name of its result."""
         name = f"{kind}{len(self.nodes)}"
         self.nodes.append(Node(kind, inputs, name, domain, tuple(options.items())))
@@ -47,9 +46,11 @@ class _Graph:
         return self.add("DynamicQuantizeMatMul", x, *parts, domain=_CONTRIB)
 
     def normed(self, x: str, more: str, name: str) -> str:
-        """x + more, normalised."""
-        parts = [self.weight(f"{name}.weight"), self.weight(f"{name}.bias")]
-        return self.add("SkipLayerNormalization", x, more, *parts, domain=_CONTRIB, epsilon=_EPSILON)
+        """x + more, normalised. By four operations: onnxruntime's fused ones (SkipLayerNormalization,
+        LayerNormalization) take 1.5 µs for 384 numbers, these .3; a fifth of the whole network's time."""
+        even = self.add("MeanVarianceNormalization", self.add("Add", x, more), axes=(-1,))
+        scaled = self.add("Mul", even, self.weight(f"{name}.weight"))
+        return self.add("Add", scaled, self.weight(f"{name}.bias"))
 
 
 def make_graph(shape: Shape, weights: Mapping[str, NDArray[np.generic]]) -> tuple[bytes, list[str]]:

@@ -24,7 +24,7 @@ class Node:
     inputs: tuple[str, ...]
     output: str
     domain: str = ""
-    options: tuple[tuple[str, int | float], ...] = ()
+    options: tuple[tuple[str, int | float | tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ def _node(node: Node) -> bytes:
     return inputs + names + options + _text(7, node.domain)
 
 
-def _option(name: str, value: int | float) -> bytes:
+def _option(name: str, value: int | float | tuple[int, ...]) -> bytes:
+    if isinstance(value, tuple):
+        return _text(1, name) + b"".join(_integer(8, one) for one in value) + _integer(20, 7)
     if isinstance(value, float):
         return _text(1, name) + _key(2, 5) + struct.pack("<f", value) + _integer(20, 1)
     return _text(1, name) + _integer(3, value) + _integer(20, 2)
