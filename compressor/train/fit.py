@@ -23,7 +23,7 @@ from compressor.train.adapt import loss_of as adaptation_loss
 from compressor.train.checkpoint import read_checkpoint, write_checkpoint
 from compressor.train.corpus import read_texts
 from compressor.train.frequency_samples import Sample, read_graded
-from compressor.train.grade_rows import Shown, rows_alone, rows_together
+from compressor.train.grade_rows import Shown, rows_alone, rows_together, soft_rows
 from compressor.train.net import Batch, Net
 from compressor.train.peers import Peers, run
 from compressor.train.progress import report
@@ -52,6 +52,8 @@ class Plan:
     device: str = "cpu"
     texts: Path | None = None
     """Folder of other texts, to learn from besides as `adapt` does: grades alone are soon learnt by heart."""
+    soft: tuple[Path, ...] = ()
+    """Texts with soft grades (`soften`). Each is shown once, in one of the passes."""
     texts_share: float = 0.42
     """Of a pass of `adapt`, in each pass."""
     piece_drop: float = 0.1
@@ -68,7 +70,7 @@ class Lesson:
     alone: Shown
     together: Shown
     besides: Sequence[Sequence[Row]]
-    """Of each pass, the windows of other texts."""
+    """Of each pass, the windows of other texts and of such with soft grades."""
 
     def rows(self, epoch: int) -> list[Row]:
         """Those of one pass."""
@@ -124,32 +126,50 @@ def _steps(rows: Sequence[Row], plan: Plan, epoch: int, peers: Peers) -> list[li
 
 
 def _besides(plan: Plan, tokenizer: Tokenizer) -> list[list[Row]]:
-    if plan.texts is None:
-        return [[] for _ in range(plan.epochs)]
-    texts = list(read_texts(plan.texts))
-    seeds = range(plan.seed, plan.seed + plan.epochs)
-    return [sample(texts, tokenizer, seed, plan.texts_share) for seed in seeds]
+    soft = [some for path in plan.soft for some in soft_rows(path, tokenizer)]
+    found = [[row for some in soft[epoch :: plan.epochs] for row in some] for epoch in range(plan.epochs)]
+    if plan.texts:
+        texts = list(read_texts(plan.texts))
+        for epoch, rows in enumerate(found):
+            rows += sample(texts, tokenizer, plan.seed + epoch, plan.texts_share)
+    return found
 
 
 def _learn(net: Net, heads: Heads | None, stepper: Stepper, group: Sequence[Row], plan: Plan) -> float:
     batch, labels, weights = collate(group)
     labels, weights = labels.to(plan.device), weights.to(plan.device)
-    if heads is not None and group[0].kind != "grades":
+    if group[0].kind in LOSSES:
+        loss = LOSSES[group[0].kind](net, with_holes(batch, plan).to(plan.device), labels, weights)
+    else:
+        assert heads is not None, "rows of other texts come with heads for their tasks"
         with torch.autocast(labels.device.type, torch.bfloat16):
             loss = BESIDES * adaptation_loss(net, heads, batch.to(plan.device), labels, weights)
-    else:
-        loss = loss_of(net, with_holes(batch, plan).to(plan.device), labels, weights)
     stepper.step(loss)
     return float(loss.detach())
 
 
 def loss_of(net: Net, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy of both levels, by weight."""
-    with torch.autocast(labels.device.type, torch.bfloat16):
-        logits = net(batch, int(torch.randint(0, _FURTHEST, ())))
     wanted = labels.clamp(SMOOTHED, 1 - SMOOTHED)
-    losses = functional.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(_logits(net, batch), wanted, reduction="none")
     return (losses.mean(-1) * weights).sum() / weights.sum().clamp(min=1)
+
+
+def soft_loss(net: Net, batch: Batch, scores: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of the one score, the mean of both levels' probabilities, by weight."""
+    found = torch.sigmoid(_logits(net, batch)).mean(-1)
+    losses = functional.binary_cross_entropy(found, scores[..., 0], reduction="none")
+    return (losses * weights).sum() / weights.sum().clamp(min=1)
+
+
+LOSSES = {"grades": loss_of, "soft": soft_loss}
+"""By kind of row."""
+
+
+def _logits(net: Net, batch: Batch) -> Tensor:
+    with torch.autocast(batch.of.device.type, torch.bfloat16):
+        logits: Tensor = net(batch, int(torch.randint(0, _FURTHEST, ())))
+    return logits.float()
 
 
 def with_holes(batch: Batch, plan: Plan) -> Batch:

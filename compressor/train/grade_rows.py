@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer
 
 from compressor.scorers.embedded_inputs import Inputs, inputs_of
 from compressor.train.frequency_samples import PUNCTUATION_WEIGHT, READABLE, Sample
+from compressor.train.records import read
 from compressor.train.rows import Row
 from compressor.types import Words
 from compressor.words import Flag, split
@@ -25,6 +27,8 @@ from compressor.words import Flag, split
 LANGUAGE_WEIGHTS: Mapping[str, float] = {"en": 1.0, "ko": 1.6, "zh": 1.3, "ja": 1.3}
 """Two thirds of the graded text is English."""
 _OTHER_WEIGHT = 2.0
+THOUSANDTHS = 1000
+"""Of a soft grade."""
 _GAP = "\n\n"
 _LONGEST = 400
 """Words of a window: a longer chunk is learnt in two."""
@@ -71,6 +75,18 @@ def rows_alone(samples: Sequence[Sample], tokenizer: Tokenizer) -> Shown:
     }
 
 
+def soft_rows(path: Path, tokenizer: Tokenizer) -> Iterator[list[Row]]:
+    """Of each text of a file of `soften`, its windows. DataError names the line that cannot be used."""
+    for record in read(path):
+        text, language = record.text("text"), record.text("lang")
+        words, scores = split(text), record.fields.get("scores")
+        if not isinstance(scores, list) or len(scores) != len(words):
+            raise record.wrong("scores", f"must be a list of {len(words)} thousandths, one a word")
+        labels = np.array(scores, np.float32).reshape(-1, 1) / np.float32(THOUSANDTHS)
+        weights = word_weights(words, language[:2])
+        yield list(windows(inputs_of(text, words, tokenizer), labels, weights, kind="soft"))
+
+
 def rows_together(samples: Sequence[Sample], tokenizer: Tokenizer) -> Shown:
     """Every chunk of a document that has several, as a part of all of them."""
     documents: dict[str, list[Sample]] = defaultdict(list)
@@ -102,10 +118,12 @@ def _rows_of_document(samples: Sequence[Sample], tokenizer: Tokenizer) -> Shown:
     return shown
 
 
-def windows(inputs: Inputs, labels: Floats, weights: Floats, start: int = 0) -> Iterator[Row]:
+def windows(
+    inputs: Inputs, labels: Floats, weights: Floats, start: int = 0, kind: str = "grades"
+) -> Iterator[Row]:
     """The words from `start` on in equal windows no longer than the longest allowed."""
     n = len(labels) - start
     edges = np.linspace(start, len(labels), max(-(-n // _LONGEST), 1) + 1).astype(int).tolist()
     for begin, end in itertools.pairwise(edges):
         if end > begin:
-            yield Row(inputs, begin, end, labels[begin:end], weights[begin:end])
+            yield Row(inputs, begin, end, labels[begin:end], weights[begin:end], kind)
