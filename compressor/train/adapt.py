@@ -196,7 +196,7 @@ def adapt(peers: Peers, settings: Settings, rows: Sequence[Row]) -> None:
     heads = Heads(net.shape.width)
     plan = list(batches(rows, settings.batch_words, settings.seed))
     n_steps = len(plan) // peers.n
-    rates = Rates(encoder=3e-4, pieces=1e-3, layer_decay=1.0)
+    rates = Rates(encoder=2e-4, pieces=7e-4, layer_decay=1.0)
     stepper = Stepper(groups(net, rates, heads), n_steps, peers)
     began, mean = time.monotonic(), 0.0
     torch.manual_seed(settings.seed + 1 + peers.rank)

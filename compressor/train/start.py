@@ -1,9 +1,11 @@
 """Makes the network that training starts from: MiniLM's weights under another vocabulary.
 
-    python -m compressor.train.start --minilm DIR --tokenizer tokenizer.json --layers 0,1,2,3,4,5 --out FILE
+    python -m compressor.train.start --minilm DIR --tokenizer tokenizer.json --layers 0,1,2,3,4,5 \\
+        --learnt FOLDER --out FILE
 
-DIR is a BERT checkpoint folder (vocab, weights). A piece starts as the mean of what DIR's own tokenizer makes
-of it; what is known of a word besides its pieces starts as nothing.
+DIR is a BERT checkpoint folder (vocab, weights). A piece that DIR's own tokenizer has too starts as it is
+there. Another starts as FOLDER, a network trained before, spells it, and without one as the mean of what
+DIR's tokenizer makes of it. What is known of a word besides its pieces starts as nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +21,27 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from compressor.scorers.embedded_inputs import BEGIN, END, MASK, N_SPECIALS, WORD_MARK
+from compressor.train.checkpoint import read_checkpoint
 from compressor.train.net import Layer, Net, Shape, save
 
 _SPECIALS = {MASK: "[MASK]", BEGIN: "[CLS]", END: "[SEP]"}
 
 
-def start(weights: dict[str, Tensor], theirs: Tokenizer, ours: Tokenizer, layers: Sequence[int]) -> Net:
+def start(
+    weights: dict[str, Tensor],
+    theirs: Tokenizer,
+    ours: Tokenizer,
+    layers: Sequence[int],
+    learnt: tuple[Net, Tokenizer] | None = None,
+) -> Net:
     """A network of the chosen layers."""
     net = Net(Shape(ours.get_vocab_size(), len(layers)))
+    table = weights["embeddings.word_embeddings.weight"]
     with torch.no_grad():
-        net.pieces.weight.copy_(_pieces(weights["embeddings.word_embeddings.weight"], theirs, ours))
+        net.pieces.weight.copy_(_pieces(table, theirs, ours))
+        if learnt:
+            at, rows = _learnt_rows(*learnt, ours, theirs)
+            net.pieces.weight[at] = rows
         net.positions.weight.copy_(
             weights["embeddings.position_embeddings.weight"]
             + weights["embeddings.token_type_embeddings.weight"][0]
@@ -84,12 +97,28 @@ def _rows(piece: str, known: dict[str, int], theirs: Tokenizer) -> list[int]:
     return [known[token] for token in tokens if token != "[UNK]"]  # noqa: S105
 
 
+def _learnt_rows(net: Net, narrow: Tokenizer, ours: Tokenizer, theirs: Tokenizer) -> tuple[Tensor, Tensor]:
+    """The pieces that `theirs` has not as they are, and what a network trained before makes of each."""
+    known, learnt, mark = theirs.get_vocab(), narrow.get_vocab(), narrow.token_to_id(WORD_MARK)
+    places, rows = [], []
+    for piece, at in ours.get_vocab().items():
+        spelled = piece.removeprefix(WORD_MARK)
+        if at in _SPECIALS or (spelled if piece[0] == WORD_MARK else f"##{piece}") in known:
+            continue
+        parts = [learnt[piece]] if piece in learnt else narrow.encode(spelled, add_special_tokens=False).ids
+        said = [part for part in parts if part != mark] or parts
+        places.append(at)
+        rows.append(net.pieces.weight[said].mean(0))
+    return torch.tensor(places), torch.stack(rows)
+
+
 @click.command()
 @click.option("--minilm", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--tokenizer", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--layers", default="0,1,2,3,4,5", show_default=True, help="Which of its layers to take.")
+@click.option("--learnt", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A checkpoint.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def main(minilm: Path, tokenizer: Path, layers: str, out: Path) -> None:
+def main(minilm: Path, tokenizer: Path, layers: str, learnt: Path | None, out: Path) -> None:
     """Write the network that training starts from."""
     config = json.loads((minilm / "config.json").read_text(encoding="utf-8"))
     chosen = [int(layer) for layer in layers.split(",")]
@@ -98,8 +127,9 @@ def main(minilm: Path, tokenizer: Path, layers: str, out: Path) -> None:
     theirs = Tokenizer.from_file(str(minilm / "tokenizer.json"))
     theirs.no_padding()
     theirs.no_truncation()
-    net = start(load_file(minilm / "model.safetensors"), theirs, Tokenizer.from_file(str(tokenizer)), chosen)
-    save(net, out)
+    ours = Tokenizer.from_file(str(tokenizer))
+    before = read_checkpoint(learnt) if learnt else None
+    save(start(load_file(minilm / "model.safetensors"), theirs, ours, chosen, before), out)
 
 
 if __name__ == "__main__":
