@@ -121,6 +121,8 @@ WATCH_ENDS = _counter("pith_watch_ends_total", "Watches that ended by a fault; r
 LOOP_LAG_SECONDS = _histogram("pith_loop_lag_seconds", "How late a timer of the event loop is", bounds=FAST)
 LOG_DROPPED = _counter("pith_log_dropped_total", "Lines of the log that were not written")
 LEDGER_QUEUE = _gauge("pith_ledger_queue_rows", "Rows waiting to be written")
+LEDGER_SPOOL_ROWS = _gauge("pith_ledger_spool_rows", "Rows on disk that the ledger did not take", merge="max")
+LEDGER_SPOOL_BYTES = _gauge("pith_ledger_spool_bytes", "What these rows take there", merge="max")
 LEDGER_DROPPED = _counter("pith_ledger_dropped_total", "Rows of the ledger that were lost")
 TRACES = _counter("pith_traces_total", "Traces of requests, by what became of them", "outcome")
 DEGRADED = _gauge("pith_degraded", "1 for a part that is down although requests pass", "part", merge="max")

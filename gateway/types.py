@@ -188,6 +188,14 @@ class ReportRow:
     """What those lost; part of `saved_usd`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """What waits on disk for a ledger that takes no rows."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
 class Ledger(Protocol):
     """Where entries go. `record` never blocks and never raises."""
 
@@ -220,6 +228,10 @@ class Ledger(Protocol):
     @property
     def dropped(self) -> int:
         """Entries lost."""
+
+    @property
+    def spooled(self) -> Spooled:
+        """What waits on disk. From any thread, but not for the event loop: it looks there."""
 
     async def aclose(self) -> None:
         """Write everything queued, then close."""

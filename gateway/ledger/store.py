@@ -37,9 +37,10 @@ from gateway.ledger.report import entry_row, report_rows, unpriced_models
 from gateway.ledger.rollup import delete_before
 from gateway.ledger.schema import to_row
 from gateway.ledger.spool import Spool
+from gateway.ledger.spooled import SpoolCount
 from gateway.ledger.storing import forget_words, store_rows
 from gateway.overview import Overview, Selection
-from gateway.types import Entry, ReportRow
+from gateway.types import Entry, ReportRow, Spooled
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class SqlLedger:
         database = open_database(url)
         self._store = _Store(database)
         self._spool = Spool(database.spool, self._settings.spool_bytes)
+        self._spooled = SpoolCount(database.spool)
         self._has_spooled = True  # perhaps: what an earlier process left
         self._retry_at = self._tidy_at = -math.inf
         self._pause_s = self._settings.retry_s
@@ -165,6 +167,11 @@ class SqlLedger:
     def dropped(self) -> int:
         """Entries lost: over the queue's bound, after closing, or to a store that never came back."""
         return self._dropped
+
+    @property
+    def spooled(self) -> Spooled:
+        """What waits on disk, of all processes that share the folder."""
+        return self._spooled.look()
 
     @property
     def repeated(self) -> int:

@@ -45,7 +45,7 @@ from gateway.services import Services
 from gateway.settings import Config
 from gateway.switch import KillSwitch
 from gateway.texts import Texts
-from gateway.types import Cache, Entry, RawHeaders, ReportRow
+from gateway.types import Cache, Entry, RawHeaders, ReportRow, Spooled
 from policies.match import PolicySet
 from policies.parse import parse
 from policies.schema import PolicyDocument
@@ -123,6 +123,7 @@ class ListLedger:
     degraded: str | None = None
     waiting: int = 0
     dropped: int = 0
+    spooled: Spooled = field(default_factory=Spooled)
 
     def record(self, entry: Entry) -> None:
         self.entries.append(entry)
