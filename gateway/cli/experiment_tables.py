@@ -138,7 +138,7 @@ def _arms(verdict: Verdict) -> Table:
     for arm in verdict.arms:
         table.add_row(
             Text(plain(shown.cut_name(arm.name)), overflow="fold"),
-            shown.arm_role(arm),
+            shown.arm_role(arm, verdict.withdrawn),
             count(arm.n_units),
             shown.arm_shares(arm),
             count(arm.n_requests),

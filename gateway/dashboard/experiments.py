@@ -150,7 +150,7 @@ def _arms(verdict: Verdict | None) -> tuple[ArmLine, ...]:
         ArmLine(
             shown.cut_name(arm.name),
             (
-                Cell("part", shown.arm_role(arm), is_number=False),
+                Cell("part", shown.arm_role(arm, verdict.withdrawn), is_number=False),
                 Cell("units", count(arm.n_units)),
                 Cell("share", shown.arm_shares(arm)),
                 Cell("requests", count(arm.n_requests)),

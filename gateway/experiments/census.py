@@ -104,7 +104,8 @@ async def _open(books: Books, record: _Record, policy: Policy, now: float) -> Kn
         name=name,
         version=version,
         standing=standing,
-        verdict=None if seen is None else await _verdict(books, policy, now),
+        withdrawn=state.arms if state is not None and standing == "rolled_back" else (),
+        verdict=None if seen is None else await _verdict(books, policy, state, now),
         n_units=0 if seen is None else seen.n_units,
         last_at=None if seen is None else seen.last_at,
         changes=record.history(name, version),
@@ -114,10 +115,10 @@ async def _open(books: Books, record: _Record, policy: Policy, now: float) -> Kn
 _STANDINGS: Final[dict[str, Standing]] = {"running": "running", "rolled_back": "rolled_back"}
 
 
-async def _verdict(books: Books, policy: Policy, now: float) -> Verdict:
+async def _verdict(books: Books, policy: Policy, state: ExperimentState | None, now: float) -> Verdict:
     experiment = policy.experiment
     assert experiment is not None
-    evidence = await gather(books, policy.name, policy.version, experiment.control_name)
+    evidence = await gather(books, policy.name, policy.version, experiment.control_name, state)
     return await asyncio.to_thread(verdict, evidence, experiment, now)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
-from gateway.experiments.records import JudgeVerdict
+from gateway.experiments.records import ExperimentState, JudgeVerdict
 from policies.outcomes import Outcomes
 from policies.verdict import Evidence, JudgeCounts
 
@@ -14,18 +14,22 @@ from policies.verdict import Evidence, JudgeCounts
 class Record(Protocol):
     """The part of the ledger that is asked. Raises ConfigError when it cannot be read."""
 
-    async def outcomes(self, experiment: str, version: str) -> Outcomes:
-        """Of every unit."""
+    async def outcomes(self, experiment: str, version: str, since: float = 0.0) -> Outcomes:
+        """Of every unit that began at `since` or later."""
 
     async def verdicts(self, experiment: str, version: str) -> list[JudgeVerdict]:
         """In the order in which they came."""
 
 
-async def gather(record: Record, experiment: str, version: str, control: str) -> Evidence:
-    """Everything on record of one version."""
-    outcomes = await record.outcomes(experiment, version)
-    judged = await record.verdicts(experiment, version)
-    return Evidence(experiment, version, outcomes, judge_counts(judged, control))
+async def gather(
+    record: Record, experiment: str, version: str, control: str, state: ExperimentState | None = None
+) -> Evidence:
+    """Everything on record of one version: since its last reset, and which arms are rolled back."""
+    since = state.at if state is not None and state.state == "running" else 0.0
+    withdrawn = frozenset(state.arms if state is not None and state.state == "rolled_back" else ())
+    outcomes = await record.outcomes(experiment, version, since)
+    judged = [one for one in await record.verdicts(experiment, version) if one.at >= since]
+    return Evidence(experiment, version, outcomes, judge_counts(judged, control), withdrawn=withdrawn)
 
 
 def judge_counts(verdicts: Iterable[JudgeVerdict], control: str) -> tuple[JudgeCounts, ...]:

@@ -33,6 +33,8 @@ class Known:
     """Its policy's."""
     version: str
     standing: Standing
+    withdrawn: tuple[str, ...] = ()
+    """Arms that get what control gets, until a reset."""
     verdict: Verdict | None = None
     """None: nobody has taken part, or nobody knows any more how it was planned."""
     n_units: int = 0
@@ -65,4 +67,7 @@ def as_json(census: Census) -> dict[str, Any]:
 
 def one_as_json(known: Known) -> dict[str, Any]:
     """One experiment; orjson writes infinities and NaN as null."""
-    return asdict(known)
+    said = asdict(known)
+    if known.verdict is not None:
+        said["verdict"]["withdrawn"] = sorted(known.verdict.withdrawn)
+    return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,7 +148,10 @@ def arm_shares(arm: ArmReport) -> str:
     return f"{100 * arm.share:.1f} % of {100 * arm.expected_share:.1f} %"
 
 
-def arm_role(arm: ArmReport) -> str:
+def arm_role(arm: ArmReport, withdrawn: Collection[str] = ()) -> str:
+    """Its part in the experiment."""
+    if arm.name in withdrawn:
+        return "rolled back"
     if arm.is_control:
         return "control"
     return "holdout, not in the verdict" if arm.is_holdout else "treated"
@@ -206,7 +209,9 @@ def verdict_words(verdict: Verdict) -> str:
 
 
 def standing_words(known: Known) -> str:
-    return _STANDINGS[known.standing]
+    """Its state, and which arms were rolled back."""
+    arms = ", ".join(map(cut_name, known.withdrawn))
+    return f"{_STANDINGS[known.standing]}: {arms}" if arms else _STANDINGS[known.standing]
 
 
 def cut(text: str, most: int = MOST_CHARACTERS) -> str:

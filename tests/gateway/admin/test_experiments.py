@@ -218,7 +218,8 @@ async def test_from_the_ledger_to_the_page_and_back(tmp_path: Path) -> None:
         await client.get("/v1/experiments")  # which waits, however long it takes
         page = (await client.get("/experiments")).text
         assert "retries rose" in page
-        assert "Roll back harsh" in page
+        assert "rolled back: harsh" in page
+        assert "Ship half" in page
         await client.post("/experiments/reset", data={"name": "rag"})
         assert (await client.get("/v1/experiments/rag")).json()["standing"] == "running"
 

@@ -66,8 +66,8 @@ def test_one_is_shown_whole_within_80_columns(folder: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].rstrip().endswith("rolled back")
-    assert lines[1].startswith("Roll back harsh: retries:")
+    assert lines[0].rstrip().endswith("rolled back: harsh")
+    assert lines[1].startswith("Ship half: ")
     [cost] = [line for line in lines if line.startswith("billed_cost")][:1]
     assert re.split(r"\s{1,}", cost.strip())[:4] == ["billed_cost", "$0.000404", "$0.000279", "−29.9"]
     assert [line.split()[-1] for line in lines if line.startswith("retries")] == ["within", "breached"]
@@ -136,7 +136,7 @@ def test_names_on_record_do_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatc
 
     from gateway.cli import experiment_tables as tables
 
-    odd = Known("\x1b[31m" + HTML, "\x07v", "running", ODD, 2)
+    odd = Known("\x1b[31m" + HTML, "\x07v", "running", (), ODD, 2)
     console = Console(file=StringIO(), width=80)
     console.print(tables.every(Census((odd,), NOW)))
     for one in tables.one(odd):

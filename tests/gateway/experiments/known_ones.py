@@ -127,27 +127,28 @@ ODD = replace(
 
 CENSUS = Census(
     (
-        Known("rag", RUNNING.version, "running", RUNNING, 12_000, NOW),
-        Known("agents", "1a1b2c3d4e5f", "running", SHIP, 18_400, NOW),
+        Known("rag", RUNNING.version, "running", (), RUNNING, 12_000, NOW),
+        Known("agents", "1a1b2c3d4e5f", "running", (), SHIP, 18_400, NOW),
         Known(
             "support",
             "2a1b2c3d4e5f",
             "rolled_back",
+            ("harsh",),
             ROLLED_BACK,
             12_000,
             NOW,
             (Change(NOW - 60, "rolled_back", ROLLED_BACK.reason, ("harsh",)), Change(NOW - 9e5, "running")),
         ),
-        Known("mail", "3a1b2c3d4e5f", "running", ALARM, 12_000, NOW),
+        Known("mail", "3a1b2c3d4e5f", "running", (), ALARM, 12_000, NOW),
         Known("new", "4a1b2c3d4e5f", "running"),
-        Known("rag", "5a1b2c3d4e5f", "ended", None, 900, NOW - 1e6),
+        Known("rag", "5a1b2c3d4e5f", "ended", (), None, 900, NOW - 1e6),
     ),
     NOW,
 )
 ODDITIES = Census(
     (
-        Known(HTML, HTML, "rolled_back", ODD, 2, NOW, (Change(math.inf, HTML, LONG),)),
-        Known(LONG, LONG, "ended", None, 2, math.nan),
+        Known(HTML, HTML, "rolled_back", (HTML, LONG), ODD, 2, NOW, (Change(math.inf, HTML, LONG),)),
+        Known(LONG, LONG, "ended", (), None, 2, math.nan),
     ),
     NOW,
 )

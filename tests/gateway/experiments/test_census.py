@@ -70,10 +70,14 @@ async def test_reset_is_for_what_was_rolled_back(tmp_path: Path) -> None:
     version = in_force.policies[0].version
     await store.set_state(ExperimentState("rag", version, "rolled_back", NOW - 9, "harm", ("harsh",)))
     [known] = (await take_census(store, in_force, NOW)).experiments
-    assert known.standing == "rolled_back"
+    assert (known.standing, known.withdrawn) == ("rolled_back", ("harsh",))
+    assert known.verdict is not None
+    assert (known.verdict.state, known.verdict.winner) == ("ship", "half"), "the other arm goes on"
     await reset(store, in_force, "rag", NOW)
     [known] = (await take_census(store, in_force, NOW)).experiments
-    assert known.standing == "running"
+    assert (known.standing, known.withdrawn) == ("running", ())
+    assert known.verdict is not None
+    assert known.verdict.n_units == 0, "judged is what comes from then on"
     assert [change.state for change in known.changes] == ["running", "rolled_back"]
     assert known.changes[0].reason == "reset by a person"
 
@@ -87,11 +91,11 @@ class Counting:
         self.verdicts, self.seen, self.states = store.verdicts, store.seen, store.states
         self.changes, self.set_state = store.changes, store.set_state
 
-    async def outcomes(self, experiment: str, version: str) -> Outcomes:
+    async def outcomes(self, experiment: str, version: str, since: float = 0.0) -> Outcomes:
         self.n += 1
         self.is_asked.set()
         await self.go.wait()
-        return await self.store.outcomes(experiment, version)
+        return await self.store.outcomes(experiment, version, since)
 
 
 async def test_all_who_ask_share_one_reading_also_when_one_of_them_leaves(tmp_path: Path) -> None:

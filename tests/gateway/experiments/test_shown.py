@@ -19,7 +19,7 @@ values = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
 
 def test_every_metric_has_a_name() -> None:
-    assert set(METRICS) == set(KINDS)
+    assert set(METRICS) <= set(KINDS)
 
 
 def test_money_is_in_relation_to_control() -> None:
@@ -116,7 +116,7 @@ def test_the_verdict_names_whom_it_concerns() -> None:
     assert shown.verdict_words(RUNNING) == "Keep running"
     assert shown.verdict_words(replace(RUNNING, state="roll_back", harmed=("a", "b"))) == "Roll back a, b"
     assert shown.verdict_words(replace(SHIP, winner=None)) == "Ship"
-    assert {shown.standing_words(known) for known in CENSUS.experiments} >= {"running", "rolled back"}
+    assert {shown.standing_words(known) for known in CENSUS.experiments} >= {"running", "rolled back: harsh"}
 
 
 def test_names_and_sentences_of_any_length_are_cut() -> None:
