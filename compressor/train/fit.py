@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from compressor.scorers.embedded_inputs import MASK, NOTHING
+from compressor.scorers.embedded_inputs import MASK, NOTHING, inputs_of
 from compressor.train.adapt import Heads, sample
 from compressor.train.adapt import loss_of as adaptation_loss
 from compressor.train.checkpoint import read_checkpoint, write_checkpoint
@@ -126,7 +127,8 @@ def _steps(rows: Sequence[Row], plan: Plan, epoch: int, peers: Peers) -> list[li
 
 
 def _besides(plan: Plan, tokenizer: Tokenizer) -> list[list[Row]]:
-    soft = [some for path in plan.soft for some in soft_rows(path, tokenizer)]
+    see = partial(inputs_of, tokenizer=tokenizer)
+    soft = [some for path in plan.soft for some in soft_rows(path, see)]
     found = [[row for some in soft[epoch :: plan.epochs] for row in some] for epoch in range(plan.epochs)]
     if plan.texts:
         texts = list(read_texts(plan.texts))
@@ -148,14 +150,14 @@ def _learn(net: Net, heads: Heads | None, stepper: Stepper, group: Sequence[Row]
     return float(loss.detach())
 
 
-def loss_of(net: Net, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
+def loss_of(net: nn.Module, batch: Batch, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy of both levels, by weight."""
     wanted = labels.clamp(SMOOTHED, 1 - SMOOTHED)
     losses = functional.binary_cross_entropy_with_logits(_logits(net, batch), wanted, reduction="none")
     return (losses.mean(-1) * weights).sum() / weights.sum().clamp(min=1)
 
 
-def soft_loss(net: Net, batch: Batch, scores: Tensor, weights: Tensor) -> Tensor:
+def soft_loss(net: nn.Module, batch: Batch, scores: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy of the one score, the mean of both levels' probabilities, by weight."""
     found = torch.sigmoid(_logits(net, batch)).mean(-1)
     losses = functional.binary_cross_entropy(found, scores[..., 0], reduction="none")
@@ -166,7 +168,7 @@ LOSSES = {"grades": loss_of, "soft": soft_loss}
 """By kind of row."""
 
 
-def _logits(net: Net, batch: Batch) -> Tensor:
+def _logits(net: nn.Module, batch: Batch) -> Tensor:
     with torch.autocast(batch.of.device.type, torch.bfloat16):
         logits: Tensor = net(batch, int(torch.randint(0, _FURTHEST, ())))
     return logits.float()

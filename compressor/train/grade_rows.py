@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -57,6 +57,8 @@ def word_weights(words: Words, language: str) -> Floats:
     return np.asarray(weights, np.float32)
 
 
+See: TypeAlias = Callable[[str, Words], Inputs]
+"""What a network is given of a text."""
 Shown: TypeAlias = dict[str, list[Row]]
 """The rows of each chunk, by its id."""
 
@@ -75,7 +77,7 @@ def rows_alone(samples: Sequence[Sample], tokenizer: Tokenizer) -> Shown:
     }
 
 
-def soft_rows(path: Path, tokenizer: Tokenizer) -> Iterator[list[Row]]:
+def soft_rows(path: Path, see: See) -> Iterator[list[Row]]:
     """Of each text of a file of `soften`, its windows. DataError names the line that cannot be used."""
     for record in read(path):
         text, language = record.text("text"), record.text("lang")
@@ -84,7 +86,7 @@ def soft_rows(path: Path, tokenizer: Tokenizer) -> Iterator[list[Row]]:
             raise record.wrong("scores", f"must be a list of {len(words)} thousandths, one a word")
         labels = np.array(scores, np.float32).reshape(-1, 1) / np.float32(THOUSANDTHS)
         weights = word_weights(words, language[:2])
-        yield list(windows(inputs_of(text, words, tokenizer), labels, weights, kind="soft"))
+        yield list(windows(see(text, words), labels, weights, kind="soft"))
 
 
 def rows_together(samples: Sequence[Sample], tokenizer: Tokenizer) -> Shown:

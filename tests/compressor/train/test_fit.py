@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from compressor.errors import DataError, ModelError
 from compressor.scorers.embedded import EmbeddedScorer
 from compressor.scorers.embedded_folder import WEIGHTS
+from compressor.scorers.embedded_inputs import inputs_of
 from compressor.train.checkpoint import read_checkpoint, write_checkpoint
 from compressor.train.export import export
 from compressor.train.fit import Plan, fit
@@ -133,7 +135,7 @@ def test_a_soft_grade_too_few_is_a_clear_error(tmp_path: Path) -> None:
     soft = tmp_path / "soft.jsonl"
     soft.write_text(json.dumps({"id": "s", "lang": "en", "text": "the patient", "scores": [1]}) + "\n")
     with pytest.raises(DataError, match=r"`scores` is \[1\]; it must be a list of 2 thousandths"):
-        list(soft_rows(soft, tiny_tokenizer()))
+        list(soft_rows(soft, partial(inputs_of, tokenizer=tiny_tokenizer())))
 
 
 def test_a_folder_without_a_network_is_a_clear_error(tmp_path: Path) -> None:
