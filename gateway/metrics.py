@@ -109,6 +109,18 @@ SHARED_UNOPENED = _counter(
     "pith_shared_cache_unopened_total", "Values in Redis that Pith had not sealed there"
 )
 
+EXPERIMENT_UNITS = _gauge("pith_experiment_units", "Units on record", "policy", "arm", merge="max")
+EXPERIMENT_STATE = _gauge(
+    "pith_experiment_state", "1 for the state an experiment is in", "policy", "state", merge="max"
+)
+EXPERIMENT_VERDICT = _gauge(
+    "pith_experiment_verdict", "1 for what the figures say", "policy", "verdict", merge="max"
+)
+EXPERIMENT_ALARM = _gauge(
+    "pith_experiment_sample_ratio_alarm", "1 where units fell otherwise than dealt", "policy", merge="max"
+)
+ROLLBACKS = _counter("pith_experiment_rollbacks_total", "Rollbacks on record", "policy")
+
 IN_FLIGHT = _gauge("pith_in_flight", "Requests begun and not ended")
 COMPRESSING = _gauge("pith_compressing", "Requests being compressed")
 REFUSED = _counter("pith_refused_total", "Requests refused for too many in flight")

@@ -24,6 +24,7 @@ from gateway.dashboard.explaining import Explainer
 from gateway.errors import ConfigError
 from gateway.experiments.census import LedgerDesk
 from gateway.experiments.desk import Desk
+from gateway.experiments.gauges import snapshot
 from gateway.handlers import exception_handlers
 from gateway.ledger.experiments import open_experiments
 from gateway.ledger.report import GROUPS
@@ -89,8 +90,9 @@ def create_app(console: Console, guard: Guard, desk: Desk | None = None) -> ASGI
 
 
 async def metrics(request: Request) -> Response:
-    """The counts of all workers."""
-    total = await _console(request).total()
+    """The counts of all workers, and how experiments stand."""
+    desk: Desk = request.app.state.desk
+    total = (await _console(request).total()).plus(snapshot(desk.latest()))
     accept = request.headers.get("accept", "")
     page, content_type = await asyncio.to_thread(render, total, accept)  # some milliseconds
     return Response(page, media_type=content_type)

@@ -146,19 +146,28 @@ class LedgerDesk:
     ) -> None:
         self._books, self._policies, self._clock, self._fresh_s = books, policies, clock, fresh_s
         self._reading: asyncio.Task[Census] | None = None
+        self._latest: Census | None = None
         self._fresh_until = 0.0
 
     async def census(self) -> Census:
         """All experiments as they stand."""
-        reading = self._reading
-        if reading is None or (reading.done() and not self._is_fresh(reading)):
-            reading = self._reading = asyncio.create_task(self._take(), name="experiments' census")
-        return await asyncio.shield(reading)
+        return await asyncio.shield(self._current())
+
+    def latest(self) -> Census | None:
+        """As last read; a newer reading is begun where that is stale."""
+        self._current().add_done_callback(_heard)
+        return self._latest
 
     async def reset(self, name: str) -> None:
         """Let all arms run again."""
         await reset(self._books, self._policies(), name, self._clock())
         self._reading = None
+
+    def _current(self) -> asyncio.Task[Census]:
+        reading = self._reading
+        if reading is None or (reading.done() and not self._is_fresh(reading)):
+            reading = self._reading = asyncio.create_task(self._take(), name="experiments' census")
+        return reading
 
     def _is_fresh(self, reading: asyncio.Task[Census]) -> bool:
         return (
@@ -170,4 +179,11 @@ class LedgerDesk:
         census = await take_census(self._books, self._policies(), self._clock())
         ended = time.monotonic()
         self._fresh_until = ended + max(self._fresh_s, _TIMES_AS_LONG * (ended - began))
+        self._latest = census
         return census
+
+
+def _heard(reading: asyncio.Task[Census]) -> None:
+    """Nobody waits for it: that it failed is said by whoever asks for it."""
+    if not reading.cancelled():
+        reading.exception()

@@ -62,6 +62,9 @@ class Broken:
     async def census(self) -> Census:
         raise ConfigError("ledger pith.db: no such file")
 
+    def latest(self) -> Census | None:
+        return None
+
     async def reset(self, name: str) -> None:
         raise ConfigError("ledger pith.db: no such file")
 
@@ -72,6 +75,9 @@ class Slow:
     async def census(self) -> Census:
         await asyncio.Event().wait()
         raise AssertionError
+
+    def latest(self) -> Census | None:
+        return None
 
     async def reset(self, name: str) -> None:
         raise AssertionError
@@ -231,3 +237,22 @@ async def test_the_listeners_own_desk_asks_the_configured_ledger(tmp_path: Path)
     transport = httpx.ASGITransport(create_app(console, Guard(None, "127.0.0.1")))
     async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
         assert (await client.get("/v1/experiments")).json()["experiments"] == []
+
+
+async def test_prometheus_is_told_what_was_last_read(tmp_path: Path) -> None:
+    desk = LedgerDesk(open_experiments(filled(tmp_path, time.time())), policies)
+    async with asking(desk) as client:
+        first = (await client.get("/metrics")).text
+        assert "pith_experiment_units{" not in first, "a scrape waits for no reading"
+        await client.get("/v1/experiments")
+        second = (await client.get("/metrics")).text
+    assert 'pith_experiment_units{arm="harsh",policy="rag"} 400.0' in second
+    assert 'pith_experiment_verdict{policy="rag",verdict="roll_back"} 1.0' in second
+
+
+async def test_prometheus_is_answered_while_the_ledger_is_gone(tmp_path: Path) -> None:
+    desk = LedgerDesk(open_experiments(f"sqlite:///{tmp_path / 'none.db'}"), policies)
+    async with asking(desk) as client:
+        for _ in range(2):
+            assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/v1/experiments")).status_code == 503

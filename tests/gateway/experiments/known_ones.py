@@ -165,6 +165,9 @@ class FakeDesk:
     async def census(self) -> Census:
         return self.said
 
+    def latest(self) -> Census | None:
+        return self.said
+
     async def reset(self, name: str) -> None:
         known = self.said.named(name)
         if known is None or known.standing != "rolled_back":
