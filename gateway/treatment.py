@@ -83,7 +83,9 @@ def measured(plan: Plan) -> Plan:
     if plan.enrolled is None or plan.request is None:
         return plan
     finished = plan.treated.finished if plan.treated is not None else None
-    return replace(plan, size=size_of(plan.enrolled, plan.request, finished))
+    size = size_of(plan.enrolled, plan.request, finished)
+    counted = size.n_tokens if plan.origin_tokens is None else plan.origin_tokens
+    return replace(plan, size=replace(size, n_tokens=counted))
 
 
 def _skip(reasons: set[str | None]) -> str | None:

@@ -51,9 +51,8 @@ class Echoes:
         body = plan.treated.body if plan.treated is not None else plan.body
         if not isinstance(body, bytes) or plan.request is None:
             return Echo(_says_so(incoming))
-        caller = (incoming.tenant, incoming.principal.key_id or "", incoming.path)
-        parts = (b"echo", b"request", *(part.encode("utf-8", "surrogatepass") for part in caller), body)
-        same = await self._offload(len(body), self._secret.keyed, *parts)
+        asker = (enrolled.unit.encode(), incoming.path.encode("utf-8", "surrogatepass"))
+        same = await self._offload(len(body), self._secret.keyed, b"echo", b"request", *asker, body)
         is_retry = await self._was_there(same, request_id, RETRY_S) or _says_so(incoming)
         question = await self._offload(len(body), question_of, body, plan.request)
         if question is None:
