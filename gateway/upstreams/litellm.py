@@ -1,9 +1,12 @@
-"""Providers with an API of their own, through litellm as a library: chat completions in and out.
+"""Providers with an API of their own, through litellm as a library.
 
-litellm translates and does nothing else. What it is called with is listed in `providers`; its bytes travel
-over our own connections (`httpx_transport`), so the host, the limits of time and the address checks are those
-of any upstream; its retries, callbacks, logs, telemetry and look-ups on the network are off. Of the client's
-header fields nothing goes on: the one credential is the configuration's.
+litellm translates and does nothing else. What it is called with is listed by a shape, one for each API that
+clients speak (`shape`, `providers`); its bytes travel over our own connections (`httpx_transport`), so the
+host, the limits of time and the address checks are those of any upstream; its retries, callbacks, logs,
+telemetry and look-ups on the network are off. Of the client's header fields nothing goes on: the one
+credential is the configuration's.
+
+What a provider speaks itself (`NATIVE`) is not translated: it goes on byte for byte, with that credential.
 
 A stream whose provider breaks off, or ends without saying why, is not ended: it breaks too.
 """
@@ -16,20 +19,34 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Final
 
+from gateway.dialects.paths import dialect_of
 from gateway.errors import UpstreamBroken
-from gateway.headers import values
+from gateway.headers import CREDENTIALS, values, without
 from gateway.refusal import Refusal
 from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
-from gateway.upstreams.providers import call_arguments, origin_of
-from gateway.upstreams.translation import DONE, answer_of, completion, event, late_failure
+from gateway.upstreams import chat_shape, messages_shape, responses_shape
+from gateway.upstreams.providers import origin_of, prefix_of, read_request
+from gateway.upstreams.shape import Asked, Chunks, Translate
+from gateway.upstreams.translation import answer_of, late_failure
 
-PATHS: Final = frozenset({b"/v1/chat/completions", b"/chat/completions"})
+SHAPES: Final[Mapping[str, Translate]] = {
+    "/v1/chat/completions": chat_shape.translate,
+    "/v1/messages": messages_shape.translate,
+    "/v1/responses": responses_shape.translate,
+}
+"""What is translated, by the usual path of its dialect."""
+
+NATIVE: Final[Mapping[str, tuple[str, ...]]] = {"anthropic": ("/v1/messages", "/v1/messages/count_tokens")}
+"""What providers speak themselves."""
+
 MAX_BODY_BYTES: Final = 32 << 20
+SMALL_BODY_BYTES: Final = 8 << 10
+"""What is read on the loop; more, on a thread."""
 
 _QUIET: Final = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx")
 _ENVIRONMENT: Final = {
@@ -80,7 +97,7 @@ def load() -> ModuleType:
 
 
 class LitellmUpstream:
-    """An `Upstream` for chat completions. `wire` goes to the provider, `url` is litellm's `api_base`."""
+    """An `Upstream` for a provider. `wire` goes to it, `url` is litellm's `api_base`."""
 
     def __init__(
         self, provider: str, key: str, wire: Upstream, *, url: str | None = None, name: str = "upstream"
@@ -93,30 +110,55 @@ class LitellmUpstream:
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Ask the provider; returns at its first words. Raises UpstreamError; cancellation closes all."""
+        path, question, query = request.target.partition(b"?")
+        dialect = dialect_of(request.method, path.decode("latin-1"))
+        if dialect is not None and dialect.path in NATIVE.get(self._provider, ()):
+            return await self._wire.send(self._native(request, dialect.path.encode() + question + query))
         try:
-            _check(request, self._name)
-            arguments = call_arguments(await _whole(request.body), self._provider)
+            translate = SHAPES.get(dialect.path) if dialect is not None else None
+            if translate is None:
+                raise self._not_served()
+            _check_coding(request, self._name)
+            body = await _whole(request.body)
+            library = load() if load.cache_info().currsize else await asyncio.to_thread(load)
+            asked = await self._asked(translate, body)
         except Refusal as refusal:
             return _refused(refusal)
-        library = load() if load.cache_info().currsize else await asyncio.to_thread(load)
+        return await self._ask(library, asked)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._wire.aclose()
+
+    def _native(self, request: UpstreamRequest, target: bytes) -> UpstreamRequest:
+        headers = [*without(request.headers, CREDENTIALS), (b"x-api-key", self._key.encode())]
+        return replace(request, target=prefix_of(self._url) + target, headers=headers)
+
+    def _not_served(self) -> Refusal:
+        served = ", ".join(sorted({*SHAPES, *NATIVE.get(self._provider, ())}))
+        message = f"upstream {self._name!r} (kind: litellm, provider: {self._provider}) serves POST {served}"
+        return Refusal(404, code="not_translated", message=message)
+
+    async def _asked(self, translate: Translate, body: bytes) -> Asked:
+        if len(body) <= SMALL_BODY_BYTES:
+            return translate(read_request(body), self._provider)
+        return await asyncio.to_thread(lambda: translate(read_request(body), self._provider))
+
+    async def _ask(self, library: ModuleType, asked: Asked) -> UpstreamResponse:
         call = _Call(self._wire, origin_of(self._provider, self._url), self._name)
         own = {**_CALL, "api_key": self._key, "api_base": self._url, "client": call.client}
         try:
-            answer = await library.acompletion(**arguments, **own)
-            if not arguments["stream"]:
-                return _whole_answer(completion(answer.model_dump(warnings=False)))
-            first = await anext(answer)
+            answer = await library.acompletion(**asked.arguments, **own)
+            if not asked.arguments["stream"]:
+                return _whole_answer(asked.whole(answer))
+            chunks = Chunks(answer, await anext(answer), self._name)
         except Exception as error:  # noqa: BLE001 - litellm raises what it likes; all of it is the provider's part
             await call.aclose()
             return self._failed(error)
         except BaseException:  # a cancellation: it goes on, the connections do not stay open
             await call.aclose()
             raise
-        return _Streamed(200, list(_STREAM), self._events(answer, first), call)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._wire.aclose()
+        return _Streamed(200, list(_STREAM), self._events(asked, chunks), call)
 
     def _failed(self, error: Exception) -> UpstreamResponse:
         try:
@@ -125,25 +167,14 @@ class LitellmUpstream:
             return _refused(refusal)
         return UpstreamResponse(status, headers, _once(body))
 
-    async def _events(self, stream: Any, first: Any) -> AsyncIterator[bytes]:
-        """The stream as OpenAI writes it."""
+    async def _events(self, asked: Asked, chunks: Chunks) -> AsyncIterator[bytes]:
+        """The stream as the client's API writes it."""
         try:
-            yield self._event(stream, first)
-            async for chunk in stream:
-                yield self._event(stream, chunk)
+            async for event in asked.events(chunks):
+                yield event
         except Exception as error:  # as above
-            yield late_failure(error, self._name, self._key)
+            yield asked.failed(*late_failure(error, self._name, self._key))
             raise UpstreamBroken(f"upstream {self._name!r} broke off its answer") from error
-        yield DONE
-
-    def _event(self, stream: Any, chunk: Any) -> bytes:
-        """At the end litellm makes up a reason to finish where the provider gave none: that is a break."""
-        said = chunk.model_dump(warnings=False)
-        is_end = any(choice.get("finish_reason") for choice in said["choices"])
-        given = (stream.received_finish_reason, stream.intermittent_finish_reason)
-        if is_end and given == (None, None):
-            raise UpstreamBroken(f"upstream {self._name!r} ended its answer without saying why")
-        return event(said)
 
 
 class _Call:
@@ -175,14 +206,7 @@ class _Streamed(UpstreamResponse):
 _STREAM: Final[RawHeaders] = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
 
-def _check(request: UpstreamRequest, name: str) -> None:
-    path = request.target.partition(b"?")[0]
-    if request.method != "POST" or path not in PATHS:
-        raise Refusal(
-            404,
-            code="not_translated",
-            message=f"upstream {name!r} (kind: litellm) serves POST /v1/chat/completions only",
-        )
+def _check_coding(request: UpstreamRequest, name: str) -> None:
     if any(coding.strip().lower() != b"identity" for coding in values(request.headers, b"content-encoding")):
         raise Refusal(
             415, code="not_translated", message=f"upstream {name!r} takes plain JSON: no content-encoding"

@@ -1,4 +1,4 @@
-"""Which providers litellm translates to, and what of a chat completion request it is given (pure).
+"""Which providers litellm translates to, and what of a request it is given as a chat completion (pure).
 
 The request is a stranger's and litellm takes some sixty keywords, hosts and credentials among them
 (CVE-2024-6587: `api_base` in a body sent the provider's key to whoever asked). So what goes on is listed
@@ -9,7 +9,8 @@ fetch. Only fields that change no answer are left out silently.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -114,62 +115,85 @@ def origin_of(provider: str, url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def call_arguments(body: bytes, provider: str) -> dict[str, Any]:
-    """What litellm is called with for a request. Raises Refusal."""
-    request = _read(body)
-    model = request.pop("model", None)
-    if not isinstance(model, str) or not _MODEL.fullmatch(model):
-        raise _refuse("model: must be a model's name, of letters, digits and . _ : @ + - / in between")
-    for member in [name for name, value in request.items() if value is None or _says_nothing(name, value)]:
-        del request[member]
-    if unknown := sorted(request.keys() - SENT - LEFT_OUT):
-        raise _refuse(f"{_shown(unknown[0])}: not translated for this provider; remove it")
-    sent = {name: value for name, value in request.items() if name in SENT}
-    sent["messages"] = _messages(request.get("messages"))
-    _check_tools(request.get("tools", []))
+def prefix_of(url: str | None) -> bytes:
+    """The path before an API's own where the configuration names a place."""
+    return urlsplit(url or "").path.rstrip("/").removesuffix("/v1").encode()
+
+
+def call_arguments(request: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    """What litellm is called with for a chat completion request. Raises Refusal."""
+    sent = sendable(request, SENT | {"model"}, LEFT_OUT)
+    name = model_name(sent.pop("model", None), provider)
+    sent["messages"] = _messages(sent.get("messages"))
+    check_tools(sent.get("tools", []), ("function",))
     if not isinstance(sent.setdefault("stream", False), bool):
-        raise _refuse("stream: must be true or false")
+        raise refuse("stream: must be true or false")
     if not sent["stream"]:
         sent.pop("stream_options", None)
-    name = model.removeprefix(f"{provider}/")
     return {**sent, "model": f"{provider}/{name}", "custom_llm_provider": provider}
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def read_request(body: bytes) -> dict[str, Any]:
+    """The request as data. Raises Refusal."""
     try:
         request = decode(body, _DECODER)
     except Ambiguous as error:
-        raise _refuse(f"the body is not translated: {error}; send one JSON object") from error
+        raise refuse(f"the body is not translated: {error}; send one JSON object") from error
     if not isinstance(request, dict):
-        raise _refuse("the body must be a JSON object")
+        raise refuse("the body must be a JSON object")
     return request
+
+
+def model_name(model: object, provider: str) -> str:
+    """The model's name at the provider. Raises Refusal."""
+    if not isinstance(model, str) or not _MODEL.fullmatch(model):
+        raise refuse("model: must be a model's name, of letters, digits and . _ : @ + - / in between")
+    return model.removeprefix(f"{provider}/")
+
+
+def sendable(
+    members: Mapping[str, Any],
+    sent: AbstractSet[str],
+    left_out: AbstractSet[str],
+    where: str = "",
+    neutral: Mapping[str, object] = NEUTRAL,
+) -> dict[str, Any]:
+    """What goes on of an object; what says nothing does not. Raises Refusal at what is not listed."""
+    said = {
+        name: value
+        for name, value in members.items()
+        if value is not None and not _says_nothing(neutral, name, value)
+    }
+    if unknown := sorted(said.keys() - sent - left_out):
+        raise refuse(f"{where}{shown(unknown[0])}: not translated for this provider; remove it")
+    return {name: value for name, value in said.items() if name in sent}
 
 
 _DECODER: Final = decoder()
 
 
-def _says_nothing(name: str, value: object) -> bool:
-    return name in NEUTRAL and value == NEUTRAL[name] and isinstance(value, type(NEUTRAL[name]) | float)
+def _says_nothing(neutral: Mapping[str, object], name: str, value: object) -> bool:
+    return name in neutral and value == neutral[name] and isinstance(value, type(neutral[name]) | float)
 
 
 def _messages(messages: object) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not messages:
-        raise _refuse("messages: must be a list of messages")
+        raise refuse("messages: must be a list of messages")
     return [_message(message, f"messages[{at}]") for at, message in enumerate(messages)]
 
 
 def _message(message: object, where: str) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise _refuse(f"{where}: must be an object with a role")
+        raise refuse(f"{where}: must be an object with a role")
     said = {name: value for name, value in message.items() if value is not None or name == "content"}
     if unknown := sorted(said.keys() - MESSAGE_MEMBERS - MESSAGE_LEFT_OUT):
-        raise _refuse(f"{where}.{_shown(unknown[0])}: not translated for this provider; remove it")
+        raise refuse(f"{where}.{shown(unknown[0])}: not translated for this provider; remove it")
     content = said.get("content")
     if isinstance(content, list):
         for at, part in enumerate(content):
             _check_part(part, f"{where}.content[{at}]")
     elif content is not None and not isinstance(content, str):
-        raise _refuse(f"{where}.content: must be text or a list of parts")
+        raise refuse(f"{where}.content: must be text or a list of parts")
     return {name: value for name, value in said.items() if name in MESSAGE_MEMBERS}
 
 
@@ -177,7 +201,7 @@ def _check_part(part: object, where: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
     check = _PARTS.get(kind) if isinstance(kind, str) else None
     if check is None:
-        raise _refuse(f"{where}: must be a part of type {', '.join(_PARTS)}")
+        raise refuse(f"{where}: must be a part of type {', '.join(_PARTS)}")
     assert isinstance(part, dict)
     check(part, where)
 
@@ -185,8 +209,8 @@ def _check_part(part: object, where: str) -> None:
 def _check_image(part: dict[str, Any], where: str) -> None:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    if not _is_data(url):
-        raise _refuse(
+    if not is_data(url):
+        raise refuse(
             f"{where}.image_url: nothing is fetched for this provider; send the image as a data: URL"
         )
 
@@ -196,9 +220,9 @@ def _check_file(part: dict[str, Any], where: str) -> None:
     if (
         not isinstance(file, dict)
         or file.keys() - {"file_data", "filename"}
-        or not _is_data(file.get("file_data"))
+        or not is_data(file.get("file_data"))
     ):
-        raise _refuse(f"{where}.file: nothing is fetched for this provider; send file_data as a data: URL")
+        raise refuse(f"{where}.file: nothing is fetched for this provider; send file_data as a data: URL")
 
 
 def _check_nothing(part: dict[str, Any], where: str) -> None:
@@ -214,22 +238,26 @@ _PARTS: Final[Mapping[str, Callable[[dict[str, Any], str], None]]] = {
 }
 
 
-def _is_data(url: object) -> bool:
+def is_data(url: object) -> bool:
+    """Whether a URL is the thing itself, so that nobody fetches anything."""
     return isinstance(url, str) and url.startswith("data:") and ";base64," in url[:200]
 
 
-def _check_tools(tools: object) -> None:
+def check_tools(tools: object, kinds: Sequence[str | None], where: str = "tools") -> None:
+    """Tools that are the client's own; None among the `kinds` is a tool that names none. Raises Refusal."""
     if not isinstance(tools, list):
-        raise _refuse("tools: must be a list")
+        raise refuse(f"{where}: must be a list")
     for at, tool in enumerate(tools):
-        if not isinstance(tool, dict) or tool.get("type") != "function":
-            raise _refuse(f"tools[{at}]: only tools of type function are translated")
+        if not isinstance(tool, dict) or tool.get("type") not in kinds:
+            named = " or ".join(filter(None, kinds))
+            raise refuse(f"{where}[{at}]: only tools of type {named} are translated")
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A member's name as a message may show it."""
     return "".join(char if char.isprintable() else "?" for char in name[:64])
 
 
-def _refuse(message: str) -> Refusal:
+def refuse(message: str) -> Refusal:
+    """400: what is asked for is not translated."""
     return Refusal(400, code="not_translated", message=message)

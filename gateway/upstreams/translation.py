@@ -1,4 +1,4 @@
-"""litellm's answers and failures in OpenAI's words (pure).
+"""litellm's answers in OpenAI's words, and its failures in words for every client (pure).
 
 Laws: no key is in what is said; a provider's answer keeps its status and what it says of trying again; what
 litellm itself says of a failure stays here: it may hold a traceback or an address.
@@ -66,18 +66,18 @@ def event(said: Mapping[str, Any]) -> bytes:
     for choice in chunk["choices"]:
         choice.setdefault("delta", {})
         choice.setdefault("finish_reason", None)
-    return _data(chunk)
+    return data(chunk)
 
 
-def late_failure(error: Exception, name: str, key: str) -> bytes:
-    """What is said in a stream that cannot be gone on with."""
+def late_failure(error: Exception, name: str, key: str) -> tuple[str, str]:
+    """Message and type of error to tell in a stream that cannot be gone on with."""
     refusal = _refusal_behind(error)
     message, kind = f"upstream {name!r} broke off its answer", "api_error"
     if refusal is not None:
         message, kind = _words(refusal, key)
     elif said := _said_midway(error):
         message = _masked(said, key)
-    return _data(error_body(message, kind, None))
+    return message, kind
 
 
 def answer_of(error: Exception, name: str, key: str) -> tuple[int, RawHeaders, bytes]:
@@ -89,7 +89,8 @@ def answer_of(error: Exception, name: str, key: str) -> tuple[int, RawHeaders, b
         message, kind = f"upstream {name!r} does not accept its key: see its `key`", "authentication_error"
     else:
         message, kind = _words(refusal, key)
-    body = json.dumps(error_body(message, kind, None)).encode()
+    # With the one member more that makes it Anthropic's, as `Refusal` has it.
+    body = json.dumps({"type": "error", **error_body(message, kind, None)}).encode()
     kept = [(name.lower(), value) for name, value in refusal.headers if name.lower() in _KEPT_FIELDS]
     head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     return refusal.status, [*head, *kept], body
@@ -167,5 +168,6 @@ def _present(value: Any) -> Any:
     return [_present(item) for item in value] if isinstance(value, list) else value
 
 
-def _data(said: Mapping[str, Any]) -> bytes:
+def data(said: Mapping[str, Any]) -> bytes:
+    """An event without a name."""
     return b"data: " + json.dumps(said, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"

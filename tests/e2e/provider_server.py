@@ -1,4 +1,4 @@
-"""Providers with APIs of their own, as far as a chat needs them: Anthropic's messages, Gemini's contents."""
+"""Providers as far as a chat needs them: Anthropic's messages, Gemini's contents, Groq's chat completions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ from tests.e2e.openai_upstream import Received
 PROVIDER_KEY = "sk-provider-canary-0123456789"
 ARGUMENTS = ('{"city": ', '"Rome"}')
 USAGE = {"input_tokens": 10, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 2}
+CHAT_USAGE = {
+    "prompt_tokens": 17,
+    "completion_tokens": 15,
+    "total_tokens": 32,
+    "prompt_tokens_details": {"cached_tokens": 5},
+}
 
 
 @dataclass
@@ -44,9 +50,11 @@ class ProviderServer:
             return JSONResponse(_gemini("Hello there.", "STOP"))
         if "streamGenerateContent" in request.url.path:
             return StreamingResponse(self._stream(request, _gemini_events()), media_type="text/event-stream")
+        is_chat = request.url.path.endswith("/chat/completions")
         if self.received[-1].json.get("stream"):
-            return StreamingResponse(self._stream(request, _events()), media_type="text/event-stream")
-        return JSONResponse(_message())
+            events = _chat_events() if is_chat else _events()
+            return StreamingResponse(self._stream(request, events), media_type="text/event-stream")
+        return JSONResponse(_completion() if is_chat else _message())
 
     async def _stream(self, request: Request, events: Iterator[bytes]) -> AsyncIterator[bytes]:
         for at, event in enumerate(events):
@@ -110,6 +118,44 @@ def _delta(index: int, delta: dict[str, Any]) -> bytes:
 
 def _stop(index: int) -> bytes:
     return _event("content_block_stop", {"type": "content_block_stop", "index": index})
+
+
+def _completion() -> dict[str, Any]:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": "".join(ARGUMENTS)},
+    }
+    message = {"role": "assistant", "content": "Hello there.", "tool_calls": [call]}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "a-model",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "usage": CHAT_USAGE,
+        "service_tier": "on_demand",
+    }
+
+
+def _chat_events() -> Iterator[bytes]:
+    yield _chunk({"role": "assistant", "content": ""})
+    for word in ("Hello ", "there."):
+        yield _chunk({"content": word})
+    for at, part in enumerate(ARGUMENTS):
+        named = {"id": "call_1", "type": "function"} if at == 0 else {}
+        function = {"name": "weather", "arguments": part} if at == 0 else {"arguments": part}
+        yield _chunk({"tool_calls": [{"index": 0, **named, "function": function}]})
+    yield _chunk({}, "tool_calls")
+    yield _chunk(None)
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(delta: dict[str, Any] | None, finish: str | None = None) -> bytes:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    said = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "a-model"}
+    counted = {} if delta is not None else {"usage": CHAT_USAGE}
+    return b"data: %b\n\n" % json.dumps({**said, "choices": choices, **counted}).encode()
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.refusal import Refusal
-from gateway.upstreams.providers import LEFT_OUT, NEUTRAL, PROVIDERS, SENT, call_arguments, origin_of
+from gateway.upstreams.providers import (
+    LEFT_OUT,
+    NEUTRAL,
+    PROVIDERS,
+    SENT,
+    call_arguments,
+    origin_of,
+    prefix_of,
+    read_request,
+)
 
 IMAGE = "data:image/png;base64,AAAA"
 HELLO = [{"role": "user", "content": "hi"}]
@@ -20,7 +29,7 @@ OWN = {"model", "custom_llm_provider"}
 
 def called(provider: str = "anthropic", /, **members: Any) -> dict[str, Any]:
     body = {"model": "claude", "messages": HELLO, **members}
-    return call_arguments(json.dumps(body).encode(), provider)
+    return call_arguments(read_request(json.dumps(body).encode()), provider)
 
 
 def refused(**members: Any) -> str:
@@ -216,10 +225,17 @@ def test_only_functions_are_tools(tools: object) -> None:
 )
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(Refusal, match="body"):
-        call_arguments(body, "anthropic")
+        call_arguments(read_request(body), "anthropic")
 
 
 def test_where_a_provider_is_asked() -> None:
     assert origin_of("anthropic", None) == "https://api.anthropic.com"
     assert origin_of("azure_ai", "http://h:8/v1") == "http://h:8"
     assert all(base is None or origin_of(name, None) == base for name, base in PROVIDERS.items())
+    assert [prefix_of(url) for url in (None, "", "http://h", "http://h/v1/", "http://h/a/v1")] == [
+        b"",
+        b"",
+        b"",
+        b"",
+        b"/a",
+    ]
