@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from compressor import encoding_for
 from gateway.counterfactual import Prompt
 from gateway.plan import Plan, Treated
+from gateway.prices import PriceBook
 from gateway.prompt_cache import RULES, CacheRules, Expected, expect
-from gateway.prompt_shape import Shape, as_it_came, shape_of
+from gateway.prompt_shape import Shape, as_it_came, shape_of, with_calls
 from gateway.services import Services
+from gateway.settings import Config
 
 PATIENCE_S: Final = 0.25
 """How long an answer that has ended waits for it."""
@@ -71,7 +73,17 @@ def unmodelled(plan: Plan) -> Prompt | None:
     return Prompt(Expected(plan.origin_tokens), Expected(sent), is_exact, is_modelled=False)
 
 
-def rules_for(services: Services, destination: Destination) -> CacheRules | None:
+class Pricing(Protocol):
+    """What says whose a model is."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def prices(self) -> PriceBook: ...
+
+
+def rules_for(services: Pricing, destination: Destination) -> CacheRules | None:
     """How the provider caches, where that is known."""
     provider = services.config.upstreams[destination.upstream].provider
     return RULES.get(provider or services.prices.provider(destination.model) or "")
@@ -92,6 +104,7 @@ async def _expect(services: Services, treated: Treated, destination: Destination
 
 
 def _shape(services: Services, treated: Treated) -> Shape:
-    _, is_exact = encoding_for(treated.request.model)
-    shape = shape_of(treated.body, treated.request, treated.finished, services.secret, is_exact)
+    encoding, is_exact = encoding_for(treated.request.model)
+    texts = shape_of(treated.body, treated.request, treated.finished, services.secret, is_exact)
+    shape = with_calls(texts, services.call_tokens.count(encoding, treated.body, treated.request))
     return shape if treated.is_applied else as_it_came(shape)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.benefit import Outlook, Size, Verdict, judge
-from gateway.expecting import Destination, rules_for
+from gateway.expecting import Destination, Pricing, rules_for
+from gateway.outlooks import Outlooks
 from gateway.plan import Plan
 from gateway.services import Services
 from gateway.texts import Finished
@@ -31,7 +33,16 @@ class Benefit:
         return judge(self.outlook, whole, [sizes[i] for i in new])
 
 
-def benefit_of(services: Services, decision: Decision, destination: Destination, at: float) -> Benefit | None:
+class Prospecting(Pricing, Protocol):
+    """What is known of prices, and was observed."""
+
+    @property
+    def outlooks(self) -> Outlooks: ...
+
+
+def benefit_of(
+    services: Prospecting, decision: Decision, destination: Destination, at: float
+) -> Benefit | None:
     """Who judges; None where the policy wants none of it, or no prices are known."""
     if decision.benefit == "off" or decision.policy is None or destination.model is None:
         return None

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "gateway.cli.demo:demo",
     "report": "gateway.cli.report:report",
     "policy": "gateway.cli.policy:policy",
+    "replay": "gateway.cli.replay:replay",
     "experiment": "gateway.cli.experiment:experiment",
     "keys": "gateway.cli.keys:keys",
     "bench": "gateway.cli.bench:bench",

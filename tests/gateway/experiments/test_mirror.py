@@ -24,7 +24,7 @@ from gateway.metrics import MIRROR_USD, MIRRORED
 from gateway.offload import Offload
 from gateway.settings import Config
 from gateway.texts import Texts
-from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
+from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamResponse
 from tests.e2e.scripted_upstream import PATIENCE_S
 from tests.gateway.pipeline import SECRET, Pipeline, PureCompressor, incoming, pipeline, policy_set
 from tests.gateway.test_chat import PARAMS, TEXT, FakeClient, chat
@@ -113,7 +113,7 @@ class Running:
 
     async def ask(self, body: bytes, headers: RawHeaders | None = None) -> FakeClient:
         client = FakeClient(body)
-        upstreams = {"openai": self.upstream, "judge": self.judge}
+        upstreams: dict[str, Upstream] = {"openai": self.upstream, "judge": self.judge}
         services = replace(self.pipeline.services, upstreams=upstreams, mirror=self.backstage)
         await handle(incoming(headers or []), client.receive, client.send, services, CHAT_COMPLETIONS)
         return client
@@ -335,7 +335,7 @@ async def test_nothing_of_it_is_pinned_or_expected() -> None:
         {"previous_response_id": "resp_1"},
     ],
 )
-async def test_what_would_do_more_than_answer_is_not_mirrored(more: dict[str, object]) -> None:
+async def test_what_would_do_more_than_answer_is_not_mirrored(more: dict[str, Any]) -> None:
     gateway = running()
     await gateway.ask(chat(TEXT, **more))
     await gateway.settled()
