@@ -475,7 +475,9 @@ async def test_without_a_judge_the_money_is_known() -> None:
     await gateway.ask(chat(TEXT))
     await gateway.settled()
     assert gateway.outcomes == {"unjudged": 1}
-    assert [(one.winner, one.cost_usd) for one in gateway.verdicts] == [("none", pytest.approx(MIRRORED_USD))]
+    [verdict] = gateway.verdicts
+    assert verdict.winner == "none"
+    assert verdict.cost_usd == pytest.approx(MIRRORED_USD)
 
 
 @pytest.mark.parametrize(
@@ -515,7 +517,9 @@ async def test_stopping_drops_and_counts_and_keeps_what_was_spent() -> None:
             await asyncio.sleep(0.001)
     await gateway.backstage.aclose()
     assert gateway.outcomes == {"stopped": 1}
-    assert [(one.winner, one.cost_usd) for one in gateway.verdicts] == [("none", pytest.approx(MIRRORED_USD))]
+    [verdict] = gateway.verdicts
+    assert verdict.winner == "none"
+    assert verdict.cost_usd == pytest.approx(MIRRORED_USD)
     await gateway.ask(chat(TEXT))
     assert gateway.outcomes == {"stopped": 1, "full": 1}
 
