@@ -191,7 +191,7 @@ def _some_piece(batch: Batch) -> Tensor:
 
 def adapt(peers: Peers, settings: Settings, rows: Sequence[Row]) -> None:
     """One pass, together with the other processes; the first writes the network every now and then."""
-    net = load(settings.start)
+    net = load(settings.start).train()
     torch.manual_seed(settings.seed)
     heads = Heads(net.shape.width)
     plan = list(batches(rows, settings.batch_words, settings.seed))

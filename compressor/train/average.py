@@ -21,7 +21,7 @@ def average(nets: Sequence[Net]) -> Net:
     if any(net.shape != nets[0].shape for net in nets):
         raise ModelError("the networks differ in shape: average such as were fitted from one start")
     states = [net.state_dict() for net in nets]
-    mean = Net(nets[0].shape)
+    mean = Net(nets[0].shape).eval()
     mean.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
     return mean
 

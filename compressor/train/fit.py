@@ -112,8 +112,10 @@ def _fit(
     for epoch in range(done, plan.epochs):
         seed_all(plan.seed + 1000 * epoch + peers.rank)
         say = _Progress(tell if peers.is_first else _silent, epoch + 1, len(steps[epoch]))
+        net.train()
         for group in steps[epoch]:
             say.step(_learn(net, heads, stepper, group, plan))
+        net.eval()
         if peers.is_first:
             write_checkpoint(plan.out, net, tokenizer)
             _save_state(plan.out, heads, stepper, epoch + 1)

@@ -76,7 +76,7 @@ def to_trainable(weights: Mapping[str, NDArray[Any]], shape: Shape) -> Net:
     state["grade.weight"], state["grade.bias"] = weights["grade.weight"].T, weights["grade.bias"]
     net = Net(shape)
     net.load_state_dict({name: torch.tensor(np.ascontiguousarray(value)) for name, value in state.items()})
-    return net
+    return net.eval()
 
 
 def _dense(weights: Mapping[str, NDArray[Any]], name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

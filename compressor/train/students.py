@@ -4,9 +4,9 @@
         --words 400000 --picture students.svg
 
 FOLDER is a checkpoint of `adapt` or `fit` of which encoders take layers. A short lesson ranks them; it does
-not show what each can reach. Agreement is of the network alone, on held-out grades. Speed is of one core, from
-text to scores, in processor time, twice that for two: encoders as they ship, eight bits in onnxruntime, the
-convolutional one in torch, fp32.
+not show what each can reach. Agreement is of the network alone, on held-out grades. Speed is of one core,
+from text to scores, in processor time, twice that for two: encoders as they ship, eight bits in onnxruntime,
+the convolutional one in torch, fp32.
 """
 
 from __future__ import annotations
