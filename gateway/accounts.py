@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 
@@ -24,6 +23,7 @@ from gateway.passthrough import Answer, Outcome, relay
 from gateway.plan import Plan
 from gateway.prospects import learn
 from gateway.refusal import Refusal
+from gateway.request_id import issue
 from gateway.response_cache import Turn
 from gateway.response_record import Replay
 from gateway.services import Services
@@ -53,7 +53,7 @@ class Account:
     def open(cls, incoming: Incoming, services: Services) -> Account:
         """Begin to count."""
         return cls(
-            id=f"pith-{secrets.token_hex(12)}",
+            id=issue(services.secret, incoming.tenant),
             opened_at=time.time(),
             incoming=incoming,
             services=services,

@@ -1,10 +1,11 @@
-"""Our own endpoints on the main port: /pith/healthz, /pith/readyz, /pith/v1/compress, /pith/v1/explain and
-/pith/v1/scores."""
+"""Our own endpoints on the main port: /pith/healthz, /pith/readyz, and under /pith/v1/ compress, explain,
+feedback and scores."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -25,9 +26,13 @@ from compressor.flow import advance, whole
 from gateway import sidecar
 from gateway.client import ClientWatch, read_body
 from gateway.downstream.scope import extension_of
+from gateway.experiments.feedback import read_feedback
 from gateway.incoming import Incoming
+from gateway.metrics import FEEDBACK
+from gateway.refusal import Refusal
 from gateway.remote import frames
 from gateway.remote.endpoint import answer as answer_scores
+from gateway.request_id import is_issued
 from gateway.services import Services
 from gateway.sidecar import bad_request, compress_request
 from gateway.vocabularies import have_vocabulary
@@ -48,6 +53,7 @@ def routes() -> list[Route]:
         Route("/pith/readyz", readyz, methods=["GET"]),
         Route("/pith/v1/compress", compress, methods=["POST"]),
         Route("/pith/v1/explain", explain_texts, methods=["POST"]),
+        Route("/pith/v1/feedback", give_feedback, methods=["POST"]),
         Route(frames.PATH, scores, methods=["POST"]),
     ]
 
@@ -98,6 +104,23 @@ async def explain_texts(request: Request) -> Response:
         explained = await asyncio.gather(*(_explain(services, text, params) for text in texts))
         results = (described(item.result) | {"words": _words(item)} for item in explained)
         return await _answer(services, len(raw), {"results": results})
+
+
+async def give_feedback(request: Request) -> Response:
+    """Take what somebody thought of an answer: of the caller's own requests, the first time."""
+    services, body, _ = await _read(request)
+    keeps_reasons = services.config.feedback_reasons
+    given = read_feedback(body, time.time(), keeps_reasons=keeps_reasons)
+    if not is_issued(services.secret, _tenant(request), given.id):
+        services.metrics.add(FEEDBACK, ("unknown",))
+        raise Refusal(
+            404,
+            code="unknown_request",
+            message=f"id is {shown(given.id)}, which is no request of yours: send its x-pith-id",
+        )
+    services.metrics.add(FEEDBACK, ("taken",))
+    services.ledger.note(given)
+    return JSONResponse({"id": given.id, "is_taken": True}, 202)
 
 
 async def scores(request: Request) -> Response:

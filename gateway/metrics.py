@@ -69,6 +69,7 @@ LOST_USD = _counter("pith_lost_usd_total", "Sum of the savings below zero, as a 
 UNPRICED = _counter("pith_unpriced_total", "Requests with usage whose model has no known price", "upstream")
 SCORES = _counter("pith_scores_total", "Requests that needed scores, by what was on record", "result")
 GIVEN_AGAIN = _counter("pith_answers_given_again_total", "Requests answered from the record", "policy")
+FEEDBACK = _counter("pith_feedback_total", "Feedback on answers, by what became of it", "outcome")
 MIRRORED = _counter(
     "pith_mirror_total", "Requests sampled to be mirrored, by what came of it", "policy", "outcome"
 )

@@ -221,6 +221,8 @@ class Config(Frozen):
     ledger: Annotated[str, BeforeValidator(_read_ledger), Field(repr=False)] = "sqlite:///pith.db"
     ledger_retention_days: Annotated[Count, Field(ge=1)] | None = None
     """Rows older than this are deleted, their sums by day kept; silent: rows are kept too."""
+    feedback_reasons: bool = False
+    """Whether the words that come with feedback are stored."""
     kept_texts: KeptTextsConfig = KeptTextsConfig()
     """Requests that policies keep for `pith replay`."""
     prices: Prices = ()

@@ -74,6 +74,7 @@ def _of_parts(services: Services) -> Iterator[Sample]:
     yield metrics.LEDGER_SPOOL_ROWS, (), spooled.rows
     yield metrics.LEDGER_SPOOL_BYTES, (), spooled.bytes
     yield metrics.LEDGER_DROPPED, (), services.ledger.dropped
+    yield metrics.FEEDBACK, ("repeated",), services.ledger.repeated
     if services.tracer is not None:
         for outcome in ("sent", "failed", "dropped"):
             yield metrics.TRACES, (outcome,), getattr(services.tracer.counts, outcome)

@@ -233,5 +233,9 @@ class Ledger(Protocol):
     def spooled(self) -> Spooled:
         """What waits on disk. From any thread, but not for the event loop: it looks there."""
 
+    @property
+    def repeated(self) -> int:
+        """Feedback that was left out, since there was some on that request."""
+
     async def aclose(self) -> None:
         """Write everything queued, then close."""

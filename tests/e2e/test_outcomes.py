@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.e2e.conftest import serving
-from tests.e2e.scripted_upstream import ScriptedUpstream
+from tests.e2e.scripted_upstream import PATIENCE_S, ScriptedUpstream
 from tests.e2e.whole_gateway import LONG, PARAMS, STREAM, arrived, chat, chunked, event, gateway, rows
 
 Json = dict[str, Any]
@@ -256,3 +257,41 @@ def test_users_and_keys_are_units_whatever_the_conversation_is(tmp_path: Path) -
     assert one_unit(tmp_path)["requests"] == 2
     assert [row["unit"] is None for row in rows(tmp_path)] == [False, False, True, True]
     assert "me" not in {row["unit"] for row in rows(tmp_path)}
+
+
+def give(client: httpx.Client, key: str = "sk-mine", **said: Any) -> httpx.Response:
+    return client.post("/pith/v1/feedback", json=said, headers={"authorization": f"Bearer {key}"})
+
+
+def test_feedback_counts_once_for_whoever_was_answered(tmp_path: Path) -> None:
+    mine = {"authorization": "Bearer sk-mine"}
+    with asked(tmp_path, Answering()) as client:
+        ids = [say(client, chat(LONG + str(n)), "u", **mine).headers["x-pith-id"] for n in range(3)]
+        answer = give(client, id=ids[0], score=1, reason="A secret.")
+        assert (answer.status_code, answer.json()) == (202, {"id": ids[0], "is_taken": True})
+        assert give(client, id=ids[1], score=0.5).status_code == 202
+        assert give(client, id=ids[0], score=0).status_code == 202  # repeated: the first one counts
+        for key, forged in (("sk-other", ids[2]), ("sk-mine", "pith-" + "0" * 32), ("sk-mine", "x" * 10_000)):
+            refused = give(client, key, id=forged, score=0)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_request")
+        assert give(client, id=ids[0], score=7).status_code == 400
+        until_unit(tmp_path, lambda unit: unit["feedback_n"] == 2)
+    unit = one_unit(tmp_path)
+    assert (unit["feedback_n"], unit["feedback_sum"], unit["requests"]) == (2, 1.5, 3)
+    assert b"A secret." not in b"".join(file.read_bytes() for file in tmp_path.glob("ledger.db*"))
+
+
+def test_reasons_are_kept_where_the_configuration_says_so(tmp_path: Path) -> None:
+    with asked(tmp_path, Answering(), feedback_reasons=True) as client:
+        name = client.post("/v1/chat/completions", json=chat(LONG)).headers["x-pith-id"]
+        assert client.post("/pith/v1/feedback", json={"id": name, "score": 1, "reason": "good"}).is_success
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        assert connection.execute("select id, score, reason from feedback").fetchall() == [
+            (name, 1.0, "good")
+        ]
+
+
+def until_unit(folder: Path, holds: Callable[[Json], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(holds(unit) for unit in units(folder).values()):
+        assert time.monotonic() < deadline

@@ -123,6 +123,7 @@ class ListLedger:
     degraded: str | None = None
     waiting: int = 0
     dropped: int = 0
+    repeated: int = 0
     spooled: Spooled = field(default_factory=Spooled)
 
     def record(self, entry: Entry) -> None:
