@@ -5,7 +5,8 @@
 Every client sends a long text with facts in it, has it compressed on its way, and must be given the answer
 that only a reader of all facts can give: whole, streamed, after a tool's result, in the shape of a schema. It
 must be told of errors and of a stream that breaks off, and when it leaves, in the middle of an answer or
-before the first byte, the upstream must see that. With words, only programs that have one in their names.
+before the first byte, the upstream must see that. Agents of many turns come last (`agents`). With words, only
+programs that have one in their names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from tests.conformance.clients import agents
+from tests.conformance.clients.agent_upstream import AgentUpstream
 from tests.conformance.clients.environments import PLACE, command, prepare
 from tests.conformance.clients.facts import ROOT, STATUSES
 from tests.conformance.clients.harness import SCENARIOS
@@ -49,7 +53,7 @@ def main() -> int:
     print(f"environments after {time.monotonic() - start:.0f} s", flush=True)
     PLACE.mkdir(parents=True, exist_ok=True)
     upstream, [port] = Upstream(), free_ports(1)
-    settings = {
+    settings: dict[str, Any] = {
         "mode": "on",
         "policies": [POLICY],
         "compressor": {"scorer": "frequency", "deadline_ms": 60_000},
@@ -60,12 +64,28 @@ def main() -> int:
         outcomes = {
             pair: problem or at_the_upstream(upstream, *pair) for one in told for pair, problem in one.items()
         }
-    print(table(programs, outcomes))
+    if programs:
+        print(table(programs, outcomes))
+    if not words or any(word in "agents" for word in words):
+        outcomes |= {(f"agent {name}", "turns"): problem for name, problem in agents_tried(settings).items()}
     wrong = {pair: problem for pair, problem in outcomes.items() if problem}
     for (client, scenario), problem in wrong.items():
         print(f"{client}, {scenario}: {problem}")
     print(f"{len(outcomes) - len(wrong)} of {len(outcomes)} in {time.monotonic() - start:.0f} s")
     return 1 if wrong or not outcomes else 0
+
+
+def agents_tried(settings: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with each agent."""
+    prepare("python")
+    place, upstream, [port] = PLACE / "agents", AgentUpstream(), free_ports(1)
+    place.mkdir(parents=True, exist_ok=True)
+    with serving(upstream) as url, pith(url, port, place, **settings):
+        told = agents.tried(upstream, url, f"http://127.0.0.1:{port}", environment())
+    print(
+        "".join(f"agent {name}: {'WRONG' if problem else 'ok'}\n" for name, problem in told.items()), end=""
+    )
+    return told
 
 
 def run(program: Program, url: str) -> Outcomes:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -155,8 +155,14 @@ def ragged(events: Iterable[bytes]) -> Iterator[bytes]:
     yield held
 
 
+class Served(Protocol):
+    """What is served."""
+
+    def app(self) -> Starlette: ...
+
+
 @contextmanager
-def serving(upstream: Upstream) -> Iterator[str]:
+def serving(upstream: Served) -> Iterator[str]:
     """Its URL, while it is served by a thread of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(upstream.app(), log_level="critical", timeout_graceful_shutdown=1)
