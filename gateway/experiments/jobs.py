@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 CONCURRENCY: Final = 4
@@ -49,7 +50,7 @@ class Jobs:
             return False
         task = asyncio.create_task(self._run(work, ended), name="mirror")
         self._tasks[task] = n_bytes
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(partial(self._over, ended))
         return True
 
     async def aclose(self) -> None:
@@ -61,6 +62,11 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _over(self, ended: Ended, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if task.cancelled():  # perhaps before it began
+            ended("stopped")
+
     async def _run(self, work: Callable[[], Coroutine[Any, Any, None]], ended: Ended) -> None:
         try:
             async with asyncio.timeout(self._wait_s):
@@ -68,15 +74,9 @@ class Jobs:
         except TimeoutError:
             ended("late")
             return
-        except asyncio.CancelledError:
-            ended("stopped")
-            raise
         try:
             async with asyncio.timeout(self._job_s):
                 await work()
-        except asyncio.CancelledError:
-            ended("stopped")
-            raise
         except Exception as error:  # noqa: BLE001 - law 6 behind the client's back: it is counted, no more
             _log.error("mirror: %s", type(error).__name__)
             ended("late" if isinstance(error, TimeoutError) else "error")

@@ -61,6 +61,7 @@ NONE: Final = "none"
 
 _OF_THE_MOMENT: Final = frozenset({"deadline", "overloaded", "scorer_down"})
 _OK: Final = 200
+_TOO_MUCH: Final = frozenset({429, 503, 529})
 _REFUSED: Final = {"budget_exceeded": "budget", "rate_limit_exceeded": "rate"}
 
 _log: Final = logging.getLogger(__name__)
@@ -155,6 +156,9 @@ def begin(sample: Sample, services: Services) -> None:
     """The request has been answered: what follows nobody waits for."""
     assert services.mirror is not None
     ended = partial(_count, services, sample.experiment)
+    if services.mirror.is_paused(sample.upstream):
+        ended("paused")
+        return
     n_bytes = len(sample.treated.body) + sample.copy.n_bytes
     if not services.mirror.jobs.begin(n_bytes, lambda: _mirror(sample, services), ended):
         ended("full")
@@ -321,9 +325,12 @@ async def _ask_other(sample: Sample, services: Services, body: bytes) -> Heard:
     headers = mirrored_headers(incoming.spelled)
     request = UpstreamRequest(incoming.method, incoming.target, headers, body)
     try:
-        return await hear(services.upstreams[sample.upstream], request, sample.dialect.answers)
+        heard = await hear(services.upstreams[sample.upstream], request, sample.dialect.answers)
     except (GatewayError, TimeoutError, TooLong) as error:
         raise Dropped("failed") from error
+    if heard.status in _TOO_MUCH and services.mirror is not None:
+        services.mirror.pause(sample.upstream)
+    return heard
 
 
 def _bill(heard: Heard, price: Price, n_asked: int) -> float:

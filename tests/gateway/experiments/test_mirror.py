@@ -438,6 +438,24 @@ async def test_a_mirrored_request_that_fails_is_counted_and_costs_nothing(error:
     assert gateway.verdicts == []
 
 
+@pytest.mark.parametrize("status", [429, 503, 529])
+async def test_an_upstream_that_has_too_much_is_left_alone(status: int) -> None:
+    gateway = running(upstream=Answering(length, status=status))
+    for _ in range(3):
+        await gateway.ask(chat(TEXT))
+        await gateway.settled()
+    assert gateway.outcomes == {"failed": 1, "paused": 2}
+    assert len(gateway.upstream.requests) == 3 + 1
+
+
+async def test_an_upstream_that_refuses_for_another_reason_is_asked_again() -> None:
+    gateway = running(upstream=Answering(length, status=400))
+    for _ in range(2):
+        await gateway.ask(chat(TEXT))
+        await gateway.settled()
+    assert gateway.outcomes == {"failed": 2}
+
+
 async def test_an_answer_that_breaks_every_expectation_is_counted() -> None:
     gateway = running(upstream=Answering(length, error=KeyError("ours")))
     await gateway.ask(chat(TEXT))
