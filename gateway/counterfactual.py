@@ -115,7 +115,8 @@ def uncompressed(prompt: Prompt, usage: Usage) -> tuple[Split, str]:
 def _scaled(prompt: Prompt, usage: Usage) -> float:
     """What would have been read of the uncompressed prompt, by what was read of the other.
 
-    Tokens that we do not count (tools, tool calls) are the same in both: by so many both were more.
+    Tokens that we do not count (images, what a provider writes around tools) are the same in both: by so many
+    both were more.
     """
     reported = usage.cached_tokens
     uncounted = max(0, usage.prompt_tokens - prompt.sent.tokens) if prompt.is_exact else 0

@@ -1,8 +1,8 @@
 """The tokens of one prompt by message, as it came and as it goes on, and what tells its prefixes apart. Pure.
 
-A message counts its texts and what the chat format adds to it; what else is in it (tool calls, names) is not
-counted, nor are tools and images: `token_error` in the ledger shows how much that is. Texts that belong to no
-message (a `system` of its own) come before the first.
+A message counts its texts and what the chat format adds to it, and with `with_calls` the tools it calls; what
+else is in it (images, names) is not counted: `token_error` in the ledger shows how much that is. Texts that
+belong to no message (a `system` of its own) come before the first, as the tools do.
 """
 
 from __future__ import annotations
@@ -73,6 +73,16 @@ def shape_of(
         marks=tuple(_marks(body, request)),
         answered=tuple(_answered(request)),
         is_exact=is_exact,
+    )
+
+
+def with_calls(shape: Shape, tokens: Sequence[int]) -> Shape:
+    """The same with what is billed besides texts: `tokens` of the tools, then of each message's calls."""
+    added = tuple(accumulate(tokens))
+    return replace(
+        shape,
+        origin_tokens=tuple(map(sum, zip(shape.origin_tokens, added, strict=True))),
+        sent_tokens=tuple(map(sum, zip(shape.sent_tokens, added, strict=True))),
     )
 
 

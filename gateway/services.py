@@ -25,6 +25,7 @@ from gateway.cache.guard import REQUEST_COMMANDS
 from gateway.cache.memory import MemoryCache
 from gateway.cache.tiered import TieredCache
 from gateway.cached import CachedCompressor
+from gateway.call_tokens import CallTokens
 from gateway.chain import Chains
 from gateway.collector import collect_between_requests
 from gateway.compat import CompatCompressor
@@ -101,6 +102,7 @@ class Services:
     admission: Admission = field(default_factory=lambda: Admission(LimitsConfig()))
     metrics: Metrics = field(default_factory=Metrics)
     outlooks: Outlooks = field(default_factory=Outlooks)
+    call_tokens: CallTokens = field(default_factory=CallTokens)
     echoes: Echoes | None = None
     """What tells requests that were there before; None: nobody listens."""
     mirror: Backstage | None = None

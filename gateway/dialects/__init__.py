@@ -25,6 +25,8 @@ class Message:
     end: int
     said: tuple[ByteSpan, ...] | None = None
     """The parts by which it is recognised on later turns; None: all of it."""
+    calls: tuple[ByteSpan, ...] = ()
+    """What calls tools: billed as its texts are, and never changed. Not looked into here."""
 
     def identity(self, body: bytes) -> bytes:
         """What tells it from other messages."""
@@ -62,6 +64,8 @@ class ChatRequest:
     """Whom the application asks for, as it names them."""
     chain: str | None = None
     """The upstream's name for what it keeps of earlier turns, which this request continues."""
+    tools: tuple[ByteSpan, ...] = ()
+    """What describes the tools that may be called."""
 
     @property
     def is_continued(self) -> bool:

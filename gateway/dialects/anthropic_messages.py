@@ -48,7 +48,8 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
     for element in messages_of(document, given):
         message = members(document, element)
         role = role_of(document, message)
-        messages.append(Message(role, *element, said=tuple(_said(document, message)) or None))
+        said, calls = tuple(_said(document, message)) or None, tuple(_calls(document, message))
+        messages.append(Message(role, *element, said=said, calls=calls))
         if role is not None:
             texts.extend(_content(document, message.get("content"), role))
     return ChatRequest(
@@ -61,6 +62,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         stream_options=None,
         members_end=last_end(top),
         user=string(document, members(document, top.get("metadata")).get("user_id")),
+        tools=(top["tools"],) if "tools" in top else (),
     )
 
 
@@ -77,6 +79,12 @@ def _content(document: Document, content: ByteSpan | None, role: str) -> Iterato
             source = members(document, block.get("source"))
             if string(document, source.get("type")) == "text":
                 yield from literal(document, source.get("data"), role)
+
+
+def _calls(document: Document, message: Members) -> Iterator[ByteSpan]:
+    for element in elements(document, message.get("content")):
+        if string(document, members(document, element).get("type")) == "tool_use":
+            yield element
 
 
 def _is_cited(document: Document, block: Members) -> bool:

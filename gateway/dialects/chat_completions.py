@@ -27,6 +27,7 @@ from gateway.json_spans import Document
 from gateway.splice import Edit, Paste
 
 _ASK = b'"include_usage":true'
+_CALLS = ("tool_calls", "function_call")
 
 
 def parse(body: bytes) -> ChatRequest | SkipReason:
@@ -64,7 +65,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
     for element in messages_of(document, given):
         message = members(document, element)
         role = role_of(document, message)
-        read.append(Message(role, *element))
+        read.append(Message(role, *element, calls=tuple(message[name] for name in _CALLS if name in message)))
         if role is not None:
             texts.extend(_texts(document, message, role))
     options = top.get("stream_options")
@@ -78,6 +79,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         stream_options=options,
         members_end=last_end(top),
         user=string(document, top.get("safety_identifier")) or string(document, top.get("user")),
+        tools=tuple(top[name] for name in ("tools", "functions") if name in top),
     )
 
 

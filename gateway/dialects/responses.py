@@ -30,6 +30,7 @@ from gateway.dialects.responses_answers import RESPONSES_ANSWERS
 from gateway.json_spans import ByteSpan, Document
 
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_CALLS = ("function_call", "custom_tool_call")
 _TEXT_PARTS = ("input_text", "output_text")
 _BY_CLIENT = ("message", "item_reference")
 """Items a client writes itself; the others, but for outputs, are what the model said before."""
@@ -56,7 +57,8 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         for element in messages_of(document, given):
             item = members(document, element)
             role = _role(document, item)
-            messages.append(Message(role, *element))
+            is_call = string(document, item.get("type")) in _CALLS
+            messages.append(Message(role, *element, calls=(element,) if is_call else ()))
             texts.extend(_texts(document, item, role))
     return ChatRequest(
         model=string(document, top.get("model")),
@@ -69,6 +71,7 @@ def _read(document: Document, top: Members) -> ChatRequest | SkipReason:
         members_end=last_end(top),
         user=string(document, top.get("safety_identifier")) or string(document, top.get("user")),
         chain=_chain(document, top),
+        tools=(top["tools"],) if "tools" in top else (),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.dialects import ChatRequest
 from gateway.dialects.anthropic_messages import MESSAGES
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.hashing import Secret
-from gateway.prompt_shape import ANSWER_TOKENS, MESSAGE_TOKENS, Shape, as_it_came, shape_of
+from gateway.prompt_shape import ANSWER_TOKENS, MESSAGE_TOKENS, Shape, as_it_came, shape_of, with_calls
 from gateway.texts import Finished
 
 SECRET = Secret(b"s" * 32)
@@ -92,3 +92,15 @@ def test_a_system_of_its_own_comes_before_the_first_message() -> None:
     found = shape_of(body, request, [left(70), left(5)], SECRET, is_exact=False)
     assert found.origin_tokens[0] == 70
     assert found.marks == (0,)
+
+
+def test_calls_are_in_both_and_in_all_prefixes_behind_them() -> None:
+    texts = shape([SYSTEM, ASK], left(10), cut(100, 40, (1, 4)))
+    found = with_calls(texts, [1000, 0, 7])
+    assert [a - b for a, b in zip(found.origin_tokens, texts.origin_tokens, strict=True)] == [
+        1000,
+        1000,
+        1007,
+    ]
+    assert [a - b for a, b in zip(found.sent_tokens, texts.sent_tokens, strict=True)] == [1000, 1000, 1007]
+    assert found.origin_chain == texts.origin_chain
