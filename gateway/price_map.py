@@ -106,7 +106,11 @@ def read_usd(value: object) -> float | None:
     """A price as the map writes one; None for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    try:
+        usd = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return None
+    return usd if math.isfinite(usd) and usd >= 0 else None
 
 
 def chained(rates: list[Price], limits: list[int]) -> Price:

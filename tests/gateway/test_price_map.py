@@ -75,7 +75,7 @@ def test_steps_of_a_tier_and_of_the_hour() -> None:
     assert (tiers["batch"].at(1).input, tiers["batch"].at(10**6).input) == (0.5, 1.0)
 
 
-@pytest.mark.parametrize("value", ["1e-6", -1e-6, True, float("nan"), float("inf"), [], {}])
+@pytest.mark.parametrize("value", ["1e-6", -1e-6, True, float("nan"), float("inf"), [], {}, 10**310])
 def test_a_hole_is_unknown_and_counted(value: object) -> None:
     entry = {"input_cost_per_token": 1.0, "output_cost_per_token": 4.0, "cache_read_input_token_cost": value}
     tariff = read_tariff(entry)
