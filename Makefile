@@ -26,7 +26,7 @@ LOCK := requirements/$(PITH_DEVICE).txt
 STAMP := $(VENV)/.installed-$(PITH_DEVICE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-all conformance clients check quality lock clean
+.PHONY: help install run demo test test-all conformance clients oracle check quality lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -52,6 +52,9 @@ conformance: $(STAMP) ## the official SDK's own tests through Pith, byte for byt
 
 clients: $(STAMP) ## real clients in Python and JavaScript through Pith, end to end; ARGS=words of their names
 	$(BIN)/python -m tests.conformance.clients $(ARGS)
+
+oracle: $(STAMP) ## the statistics of experiments beside another library's, in an environment of its own
+	$(BIN)/python -m tests.oracle $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -34,6 +34,7 @@ TARGETS = {
     "test-all": "PITH_TEST_PROFILE=thorough",
     "conformance": "-m tests.conformance.sdk_suite",
     "clients": "-m tests.conformance.clients",
+    "oracle": "-m tests.oracle",
     "check": "mypy --strict",
     "quality": "pith eval --page docs/quality.md",
     "lock": "requirements/lock.sh",
