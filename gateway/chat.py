@@ -106,8 +106,8 @@ async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> P
         request = await _parse(incoming, body, services, dialect, account.watch)
         if isinstance(request, str):
             return Plan(body, skip=request)
-        if request.model is None:
-            request = replace(request, model=deployment_of(incoming.path))
+        named = request.model if request.model is not None else deployment_of(incoming.path)
+        request = replace(request, model=services.config.model_of(named))
         with request_waits(services.cache_wait_s):
             if request.chain is not None:
                 link = await services.chains.find(incoming.tenant, request.chain)

@@ -166,7 +166,9 @@ def _scalars(model: type[BaseModel], path: KeyPath) -> Iterator[KeyPath]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from _scalars(annotation, here)
         elif get_origin(annotation) is dict:
-            yield from _scalars(get_args(annotation)[1], (*here, NAME_SLOT))
+            inner = get_args(annotation)[1]
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from _scalars(inner, (*here, NAME_SLOT))
         elif get_origin(annotation) is not tuple:
             yield here
 

@@ -203,6 +203,7 @@ class LogConfig(Frozen):
 
 
 Upstreams: TypeAlias = dict[str, UpstreamConfig]
+ModelName: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
 class Config(Frozen):
@@ -225,6 +226,8 @@ class Config(Frozen):
     """Whether the words that come with feedback are stored."""
     kept_texts: KeptTextsConfig = KeptTextsConfig()
     """Requests that policies keep for `pith replay`."""
+    models: dict[ModelName, ModelName] = Field(default_factory=dict)
+    """Models under names of one's own, as Azure's deployments have: what they are."""
     prices: Prices = ()
     """Prices of one's own, in place of the price map's."""
     mode: Mode = "on"
@@ -273,6 +276,10 @@ class Config(Frozen):
         if DEFAULT_UPSTREAM in self.upstreams:
             return DEFAULT_UPSTREAM
         return next(iter(self.upstreams)) if len(self.upstreams) == 1 else None
+
+    def model_of(self, name: str | None) -> str | None:
+        """The model that a request names, by its own name."""
+        return None if name is None else self.models.get(name, name)
 
     def upstream_for(self, path: str, model: str | None) -> str:
         """The upstream that serves a request; `load` has made sure that there is one."""

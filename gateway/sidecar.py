@@ -61,9 +61,10 @@ async def compress_request(
     parsed = await services.offload(len(request), dialect.parse, request)
     if isinstance(parsed, str):
         raise bad_request(f"request is not a {dialect.name} request body ({parsed})")
-    facts = RequestFacts(dialect.path, parsed.model, caller.key_id, caller.team)
+    model = services.config.model_of(parsed.model)
+    facts = RequestFacts(dialect.path, model, caller.key_id, caller.team)
     decision = decide(services.policies.current, facts, Overrides(policy=policy), None, services.kill_mode)
-    tokenizer, _ = encoding_for(parsed.model)
+    tokenizer, _ = encoding_for(model)
     await have_vocabulary(tokenizer)
     wanted = await services.offload(len(request), _wanted, request, parsed.texts, decision, tokenizer)
     results = await _compress(wanted, caller, services)

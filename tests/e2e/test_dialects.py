@@ -150,6 +150,31 @@ def test_an_azure_deployment_is_the_model(tmp_path: Path) -> None:
     assert (row["model"], row["tokenizer"], row["cost_usd"] > 0) == ("gpt-4o-mini", "o200k_base", True)
 
 
+@pytest.mark.parametrize("api", ["chat", "stream", "responses"])
+def test_a_deployment_with_a_name_of_its_own_is_priced_as_its_model(tmp_path: Path, api: str) -> None:
+    """OpenAI's client for Azure, which puts the deployment into the path of what is older."""
+    upstream = DialectsUpstream()
+    models = {"models": {"prod-chat": "gpt-4o-mini"}}
+    with (
+        serving(upstream.app()) as port,
+        gateway(tmp_path, f"http://127.0.0.1:{port}", **models) as own,
+        openai.AzureOpenAI(
+            azure_endpoint=f"http://127.0.0.1:{own}", api_key="k", api_version="2024-10-21", max_retries=0
+        ) as client,
+    ):
+        asked: Any = [{"role": "user", "content": LONG}]
+        if api == "chat":
+            assert client.chat.completions.create(model="prod-chat", messages=asked).choices
+        elif api == "stream":
+            assert list(client.chat.completions.create(model="prod-chat", messages=asked, stream=True))
+        else:
+            assert client.responses.create(model="prod-chat", input=asked).id
+    assert upstream.last.json["model"] == "prod-chat", "what is forwarded is what the client wrote"
+    [row] = rows(tmp_path)
+    assert (row["model"], row["tokenizer"], row["cost_usd"] > 0) == ("gpt-4o-mini", "o200k_base", True)
+    assert row["compressed_tokens"] < row["origin_tokens"]
+
+
 def test_what_continues_an_answer_goes_where_it_is_kept(place: Place) -> None:
     """The model says where the first goes; what follows names another model, or none."""
     kept = place.post("/v1/responses", {"model": "claude-x", "input": LONG, "store": True}).json()["id"]
