@@ -28,6 +28,7 @@ from compressor.errors import DeadlineExceeded, Overloaded, ParamsError, ScorerD
 from compressor.flow import ScoreRequest, advance, flow, whole
 from compressor.params import CompressionParams
 from compressor.replicas import Replicas, by_device
+from compressor.shelf import Shelved, subjects_of
 from compressor.types import SCORE_ONE, Chunk, Compressed, Scorer, Scores, SkipReason, Words
 from compressor.worker import NO_SCORES, Parts, Submission, Vitals, Worker, shown
 
@@ -259,26 +260,49 @@ class Engine:
 
     async def _score(self, request: ScoreRequest, call: _Call, tell: Tell | None) -> Scores:
         chunks, submission = self._from_scorer(await self._in_pool(call, self._encode, request, call))
-        rest = self._merge(request, chunks, submission.future, call)
+        shelved = None
+        if submission is None:
+            shelved = await self._on_shelf(request, chunks)
+            missing = shelved.missing(chunks)
+            submission = self._from_scorer(await self._in_pool(call, self._submit, missing, call))
+        rest = self._merge(request, chunks, submission.future, call, shelved)
         if submission.is_late and tell is not None:
             self._leave_running(asyncio.create_task(rest), tell)
             raise Overloaded("the deadline cannot be met: the text is scored in the background")
         return await rest
 
-    def _encode(self, request: ScoreRequest, call: _Call) -> tuple[list[Chunk], Submission]:
-        """In the pool: queued from there, the device need not wait for the event loop."""
+    def _encode(self, request: ScoreRequest, call: _Call) -> tuple[list[Chunk], Submission | None]:
+        """In the pool: queued from there, the device need not wait for the event loop. None: not queued yet,
+        since some may be on the shelf."""
         chunks = self._scorer.encode(request.text, request.words)
+        if request.shelf is not None and subjects_of(chunks):
+            return chunks, None
+        return chunks, self._submit(chunks, call)
+
+    async def _on_shelf(self, request: ScoreRequest, chunks: Sequence[Chunk]) -> Shelved:
+        assert request.shelf is not None
+        subjects = subjects_of(chunks)
+        return Shelved(request.shelf, subjects, await request.shelf.find(subjects))
+
+    def _submit(self, chunks: Sequence[Chunk], call: _Call) -> Submission:
         submission = self._devices.submit(
             chunks, owner=call.owner, deadline=call.deadline, is_background=call.is_background
         )
         if call.is_abandoned:  # meanwhile; whoever looks second, here or in `_abandon`, takes the chunks out
             self._devices.drop(call.owner)
-        return chunks, submission
+        return submission
 
     async def _merge(
-        self, request: ScoreRequest, chunks: list[Chunk], parts: Future[Parts], call: _Call
+        self,
+        request: ScoreRequest,
+        chunks: list[Chunk],
+        parts: Future[Parts],
+        call: _Call,
+        shelved: Shelved | None,
     ) -> Scores:
         scored = await asyncio.wrap_future(parts)
+        if shelved is not None:
+            scored = shelved.completed(scored)
         scores = self._from_scorer(await self._in_pool(call, self._merged, request.words, chunks, scored))
         self._trouble = None
         return scores

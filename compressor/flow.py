@@ -16,6 +16,7 @@ from compressor import lossless, marks
 from compressor.analysis import Outcome, analyse, left_whole
 from compressor.finish import finish_all
 from compressor.params import CompressionParams
+from compressor.shelf import Shelf
 from compressor.tokens import counter
 from compressor.types import Compressed, Scores, SkipReason, Words
 
@@ -26,6 +27,8 @@ class ScoreRequest:
 
     text: str
     words: Words
+    shelf: Shelf | None = None
+    """Where scores of its chunks may be."""
 
 
 Flow = Generator[ScoreRequest, Scores, Compressed]

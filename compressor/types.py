@@ -153,12 +153,22 @@ class Compressed:
     """`text` is not cut from the original (fidelity compat): then `kept` is empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the scores of a chunk depend on besides the scorer, where that is this chunk alone."""
+
+    content: bytes
+    n_scores: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """What a scorer sees at once. `n_tokens` is what it costs in a batch; `payload` is the scorer's own."""
 
     n_tokens: int
     payload: object
+    subject: Subject | None = None
+    """None: its scores depend on more of the text than the chunk."""
 
 
 class Scorer(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from compressor.findings import Findings
 from compressor.flow import whole
 from compressor.types import Scores
 from gateway.cache.analyses import Analyses
+from gateway.chunk_records import ChunkRecords
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.recorded import (
@@ -103,7 +105,7 @@ class CachedCompressor:
         self._remember(begun)
         if unscored := [run for run in begun if run.result is None]:
             left_s = None if deadline is None else max(0.0, deadline - loop.time())
-            await self._score(unscored, left_s)
+            await self._score(unscored, tenant, left_s)
             await self._in_turns(resume_all, unscored)
         return [run.result for run in runs if run.result is not None]
 
@@ -156,9 +158,12 @@ class CachedCompressor:
         for key, value in values:
             await self._cache.put_if_absent(key, value, RECORDS_TTL_S)
 
-    async def _score(self, runs: Sequence[Run], deadline_s: float | None) -> None:
+    async def _score(self, runs: Sequence[Run], tenant: str, deadline_s: float | None) -> None:
         """The engine's scores, which are recorded."""
-        requests = [run.request for run in runs if run.request is not None]
+        shelf = ChunkRecords(
+            self._cache, self._secret, self._offload, tenant, self._engine.fingerprint, self._in_background
+        )
+        requests = [replace(run.request, shelf=shelf) for run in runs if run.request is not None]
         late = partial(self._record_late, runs)
         scored = await self._engine.score(requests, deadline_s=deadline_s, late=late)
         for at in range(0, len(runs), PUTS_AT_ONCE):

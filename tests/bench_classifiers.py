@@ -73,13 +73,19 @@ def learnt_from() -> Iterator[str]:
         yield prose(PROSE[at % len(PROSE)], 2000, Random(f"learnt {at}"))
 
 
-def make(kind: str, folder: Path) -> None:
-    """A model's folder, as `save_pretrained` leaves it."""
+def framed(kind: str) -> Tokenizer:
+    """A tokenizer that has learnt, with control tokens around a row."""
     tokenizer, trainer = KINDS[kind]()
     tokenizer.train_from_iterator(learnt_from(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
+    return tokenizer
+
+
+def make(kind: str, folder: Path) -> None:
+    """A model's folder, as `save_pretrained` leaves it."""
+    tokenizer = framed(kind)
     shape: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = BertConfig(vocab_size=PIECES, intermediate_size=64, **shape)  # with two labels
     BertForTokenClassification(config).save_pretrained(folder)

@@ -19,7 +19,7 @@ from compressor.alignment import word_scores
 from compressor.chunks import Limits, Window, rank_cuts, windows
 from compressor.compat_chunks import Vocabulary
 from compressor.errors import ModelError
-from compressor.types import Bools, Chunk, Ints, Scores, Words
+from compressor.types import Bools, Chunk, Ints, Scores, Subject, Words
 
 if TYPE_CHECKING:  # tokenizers takes memory, and whoever passes rows on needs none
     from compressor.scorers.tokenizer import TextTokenizer, Tokens
@@ -97,4 +97,5 @@ def _chunk(tokens: Tokens, window: Window, prefix: Ints, suffix: Ints) -> Chunk:
         tokens.ends[core],
         tokens.is_known[core],
     )
-    return Chunk(len(ids), row)
+    content = b"%d %d " % (row.core_start, row.core_end) + ids.astype("<i4").tobytes()
+    return Chunk(len(ids), row, Subject(content, row.core_end - row.core_start))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.types import Chunk, Scores, Words
+from compressor.types import Chunk, Scores, Subject, Words
 
 
 class LengthScorer:
@@ -73,3 +74,19 @@ class FailingScorer(LengthScorer):
         if self.fails_merge:
             raise ValueError("cannot merge")
         return super().merge(words, chunks, scores)
+
+
+class LocalScorer(LengthScorer):
+    """Says of each chunk what its scores depend on, and counts those it is asked for."""
+
+    n_scored = 0
+
+    def encode(self, text: str, words: Words) -> list[Chunk]:
+        return [
+            replace(chunk, subject=Subject(np.asarray(chunk.payload).tobytes(), chunk.n_tokens))
+            for chunk in super().encode(text, words)
+        ]
+
+    def forward(self, batch: Sequence[Chunk]) -> list[NDArray[np.float32]]:
+        self.n_scored += len(batch)
+        return super().forward(batch)

@@ -117,6 +117,21 @@ def test_ordinary_added_tokens_stay_whole(scorers: dict[str, ClassifierScorer]) 
     assert row.starts.tolist() == [0, 1, 5]
 
 
+def test_a_chunk_alone_scores_as_in_any_text_that_has_it(scorer: ClassifierScorer) -> None:
+    lines = [f"{line} {i}" for i in range(12) for line in CORPUS]
+    text, edited = "\n\n".join(lines), "\n\n".join([*lines[:-2], "Something else was said.", *lines[-1:]])
+    one, other = (scorer.encode(some, split(some)) for some in (text, edited))
+    apart = {chunk.subject: scorer.forward([chunk])[0] for chunk in one}
+    known = [apart.get(chunk.subject) for chunk in other]
+    assert 0 < sum(part is not None for part in known) < len(other)
+    whole = scorer.forward(other)
+    pairs = [(part, found) for part, found in zip(known, whole, strict=True) if part is not None]
+    for part, found in pairs:
+        assert part.dtype == found.dtype
+        assert np.allclose(part, found, atol=1e-5)
+    assert all(chunk.subject and chunk.subject.n_scores == len(apart[chunk.subject]) for chunk in one)
+
+
 def test_scores_do_not_depend_on_batch_neighbours(scorer: ClassifierScorer) -> None:
     texts = [PROSE * 4, "short one", PROSE[:300], "a", CORPUS[0], CORPUS[5], "word " * 700]
     alone = [scored(scorer, text) for text in texts]
