@@ -59,6 +59,8 @@ def shape_of(
     origin, went, edits = [0] * (n_messages + 1), [0] * (n_messages + 1), [b""] * (n_messages + 1)
     for site, result in zip(request.texts, finished, strict=True):
         at = bisect_right(starts, site.start)
+        if at and site.start >= request.messages[at - 1].end:  # of no message, wherever its key stands
+            at = 0
         origin[at] += result.origin_tokens
         went[at] += result.sent_tokens
         if result.is_cut:

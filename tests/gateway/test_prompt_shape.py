@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from gateway.dialects import ChatRequest
 from gateway.dialects.anthropic_messages import MESSAGES
@@ -104,3 +105,19 @@ def test_calls_are_in_both_and_in_all_prefixes_behind_them() -> None:
     ]
     assert [a - b for a, b in zip(found.sent_tokens, texts.sent_tokens, strict=True)] == [1000, 1000, 1007]
     assert found.origin_chain == texts.origin_chain
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_system_of_its_own_comes_first_wherever_its_key_stands(is_last: bool) -> None:
+    messages: dict[str, Any] = {"messages": [ASK, REPLY]}
+    system: dict[str, Any] = {"system": "Be brief."}
+    body = json.dumps({**messages, **system} if is_last else {**system, **messages}).encode()
+    request = MESSAGES.parse(body)
+    assert isinstance(request, ChatRequest)
+    finished = [left(5), left(7), cut(1000, 600, (1, 3))]
+    ordered = finished[:2] + finished[2:] if is_last else finished[2:] + finished[:2]
+    found = shape_of(body, request, ordered, SECRET, is_exact=False)
+    assert found.origin_tokens[:2] == (1000, 1000 + 5 + MESSAGE_TOKENS)
+    assert found.sent_tokens[:2] == (600, 600 + 5 + MESSAGE_TOKENS)
+    other = shape_of(body, request, [left(one.origin_tokens) for one in ordered], SECRET, is_exact=False)
+    assert other.sent_chain[0] != found.sent_chain[0]
