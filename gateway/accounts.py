@@ -88,7 +88,8 @@ class Account:
         self._expose(plan)
         began_s = self.watch.elapsed_s
         try:
-            await relay(receive, answer, upstream, request, self.incoming.tell_leaving)
+            heard = expecting.heard_by(upstream)
+            await relay(receive, answer, heard, request, self.incoming.tell_leaving)
         finally:
             self.watch.lap("upstream", began_s)
             try:

@@ -1,8 +1,9 @@
 """Which prefixes of prompts the provider has seen of late: recorded as pins are, by keyed hashes alone.
 
-For each request the prefixes that stay in the provider's cache are recorded, as they came and as they went
-on. A later request looks for its own prefixes there. What is lost counts as never seen, and the money of that
-request is told in the mix that was reported. Nothing here is waited for before a request goes on.
+For each request that the provider takes the prefixes that stay in its cache are recorded, as they came and as
+they went on. A later request looks for its own prefixes there. What is lost counts as never seen, and the
+money of that request is told in the mix that was reported. Nothing here is waited for before a request goes
+on.
 
 Records are put, never changed, so a prefix that is used again is recorded anew in a later stretch of time.
 """
@@ -46,9 +47,16 @@ class PromptHistory:
         self._cache = cache
         self._secret = secret
         self._clock = clock
+        self._recording: set[asyncio.Task[None]] = set()
 
     async def look_up(self, scope: bytes, shape: Shape, rules: CacheRules) -> Seen:
         """What the provider has seen of the prompt, which it sees now. `scope`: whose cache it is."""
+        seen = await self.look(scope, shape, rules)
+        await self.record(scope, shape, rules)
+        return seen
+
+    async def look(self, scope: bytes, shape: Shape, rules: CacheRules) -> Seen:
+        """What the provider has seen of the prompt."""
         now = self._clock()
         ends = list(_looked_for(shape, rules))
         chains = (shape.origin_chain, shape.sent_chain)
@@ -64,11 +72,22 @@ class PromptHistory:
             _longest(ends, [_is_alive(value, now, rules) for value in part])
             for part in (values[:half], values[half:])
         ]
+        return Seen(*found)
+
+    def record_soon(self, scope: bytes, shape: Shape, rules: CacheRules) -> None:
+        """As `record`, waited for by nobody."""
+        task = asyncio.create_task(self.record(scope, shape, rules), name="prompt history")
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+
+    async def record(self, scope: bytes, shape: Shape, rules: CacheRules) -> None:
+        """That the provider sees the prompt now."""
+        now = self._clock()
+        chains = (shape.origin_chain, shape.sent_chain)
         recorded = [chain[end] for chain in chains for end in _recorded(shape, rules)]
         present = [self._key(scope, prefix, rules, now, 0) for prefix in recorded]
         moment, ttl_s = _MOMENT.pack(now), rules.ttl_s * 2
         await asyncio.gather(*(self._cache.put_if_absent(key, moment, ttl_s) for key in present))
-        return Seen(*found)
 
     def _key(self, scope: bytes, prefix: bytes, rules: CacheRules, now: float, ago: int) -> bytes:
         stretch = int(now // (rules.ttl_s / 2)) - ago

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.counterfactual import Prompt
 from gateway.dialects.anthropic_answers import COUNT_ANSWERS
 from gateway.expecting import Destination, Expecting, unmodelled
 from gateway.plan import Plan
+from gateway.types import UpstreamRequest, UpstreamResponse
 from tests.gateway.pipeline import FastForward, Pipeline, PureCompressor, count, pipeline, policy_set
 
 POLICY = policy_set({"name": "mild", "benefit": "off", "params": {"rate": 0.8, "min_tokens": 4}})
@@ -34,8 +35,29 @@ async def planned() -> tuple[Pipeline, Plan]:
     return running, plan
 
 
-async def outcome(running: Pipeline, plan: Plan) -> Prompt:
-    prompt = await Expecting(running.services, plan, AT).outcome()
+@dataclass
+class Answering:
+    """An upstream that answers with a status."""
+
+    status: int
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        return UpstreamResponse(self.status, [], nothing())
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def outcome(running: Pipeline, plan: Plan, status: int = 200) -> Prompt:
+    expecting = Expecting(running.services, plan, AT)
+    await expecting.heard_by(Answering(status)).send(UpstreamRequest("POST", b"/", [], b""))
+    prompt = await expecting.outcome()
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "prompt history"))
     assert prompt is not None
     return prompt
 
@@ -46,6 +68,17 @@ def test_what_was_sent_before_is_expected_to_be_read() -> None:
         first, second = await outcome(running, plan), await outcome(running, plan)
         assert (first.origin.read, first.sent.read) == (0, 0)
         assert second.origin.read > second.sent.read > 0
+
+    run(holds())
+
+
+def test_what_was_refused_is_in_no_cache_when_it_is_tried_again() -> None:
+    async def holds() -> None:
+        running, plan = await planned()
+        for status in (429, 500, 503, 529):
+            assert (await outcome(running, plan, status)).sent.read == 0
+        assert (await outcome(running, plan)).sent.read == 0
+        assert (await outcome(running, plan)).sent.read > 0
 
     run(holds())
 
