@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import orjson
 from sqlalchemy import Connection, Insert, RowMapping, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import ConfigError
 from gateway.experiments.records import ExperimentState, JudgeVerdict, Seen
+from gateway.ledger.conflicts import inserting
 from gateway.ledger.database import STORE_ERRORS
 from gateway.ledger.experiment_sums import Sums, read_sums
 from gateway.ledger.experiment_tables import changes, states, units, verdicts
@@ -156,7 +157,7 @@ def write_state(connection: Connection, state: ExperimentState) -> None:
         "reason": _cut(states, "reason", state.reason),
         "arms": orjson.dumps(state.arms).decode(),
     }
-    connection.execute(_REPLACE[connection.dialect.name], row)
+    connection.execute(_replacing(connection.dialect.name), row)
     connection.execute(changes.insert(), row)
 
 
@@ -194,17 +195,12 @@ def _verdict(row: RowMapping) -> JudgeVerdict:
     )
 
 
-def _replacing(insert: sqlite.Insert | postgresql.Insert) -> Insert:
+@cache
+def _replacing(dialect: str) -> Insert:
+    insert = inserting(dialect, states)
     keys = ("experiment", "version")
     rest = {name: insert.excluded[name] for name in ("state", "at", "reason", "arms")}
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
-
-
-_REPLACE: Final = {
-    "sqlite": _replacing(sqlite.insert(states)),
-    "postgresql": _replacing(postgresql.insert(states)),
-}
-"""By dialect: both know ON CONFLICT, each by its own construct."""
 
 
 def _cut(table: Table, name: str, text: str) -> str:

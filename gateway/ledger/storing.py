@@ -6,12 +6,13 @@ What is there already adds nothing, for entries and notes have ids. Nothing here
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BindParameter, Connection, Insert, bindparam, select
 
 from gateway.experiments.records import Exposure, Feedback, JudgeVerdict
+from gateway.ledger.conflicts import inserting
 from gateway.ledger.experiment_tables import feedback, verdicts
 from gateway.ledger.notes import KIND, Row, notes_of
 from gateway.ledger.rollup import insert_rows
@@ -31,7 +32,7 @@ def store_rows(connection: Connection, rows: Sequence[Row]) -> int:
         connection.execute(feedback.insert(), [_feedback_row(one) for one in fresh])
         contributions += _counted(connection, [one.id for one in fresh])
     if judged := [one for one in notes if isinstance(one, JudgeVerdict)]:
-        connection.execute(_JUDGED[connection.dialect.name], [_verdict_row(one) for one in judged])
+        connection.execute(_judging(connection.dialect.name), [_verdict_row(one) for one in judged])
     add_to_units(connection, [one for one in notes if isinstance(one, Exposure)], contributions)
     return len(given) - len(fresh)
 
@@ -79,8 +80,11 @@ _WAITING: Final = (
     .where(feedback.c.id.in_(_IDS), feedback.c.is_counted.is_(False))
 )
 _COUNT: Final = feedback.update().where(feedback.c.id.in_(_IDS)).values(is_counted=True)
-_JUDGED: Final = {
-    "sqlite": sqlite.insert(verdicts).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(verdicts).on_conflict_do_nothing(),
-}
+
+
+@cache
+def _judging(dialect: str) -> Insert:
+    return inserting(dialect, verdicts).on_conflict_do_nothing()
+
+
 """By dialect: both know ON CONFLICT, each by its own construct."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Connection, Insert, bindparam, case, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.experiments.records import Exposure
+from gateway.ledger.conflicts import inserting
 from gateway.ledger.experiment_tables import KEY, units
 from gateway.ledger.unit_sums import Addition, Contribution, Key
 from policies.outcomes import SUMS
@@ -38,7 +39,7 @@ def add_to_units(
             additions.setdefault(one.key, _begin(one)).add(one.at, one.sums)
     if additions:  # in one order everywhere: two replicas that add to the same units wait, never both
         rows = [additions[key].as_row(key) for key in sorted(additions)]
-        connection.execute(_ADD[connection.dialect.name], rows)
+        connection.execute(_adding(connection.dialect.name), rows)
 
 
 def _begin(one: Contribution) -> Addition:
@@ -53,7 +54,9 @@ def _begun(connection: Connection, keys: set[Key]) -> dict[Key, float]:
     return {(row.experiment, row.version, row.unit): row.first_at for row in found}
 
 
-def _adding(insert: sqlite.Insert | postgresql.Insert) -> Insert:
+@cache
+def _adding(dialect: str) -> Insert:
+    insert = inserting(dialect, units)
     new, old = insert.excluded, units.c
     return insert.on_conflict_do_update(
         index_elements=KEY,
@@ -70,8 +73,3 @@ _COLUMNS: Final = [units.c[name] for name in KEY]
 _BEGUN: Final = select(*_COLUMNS, units.c.first_at).where(
     tuple_(*_COLUMNS).in_(bindparam("keys", expanding=True))
 )
-_ADD: Final = {
-    "sqlite": _adding(sqlite.insert(units)),
-    "postgresql": _adding(postgresql.insert(units)),
-}
-"""By dialect: both know ON CONFLICT, each by its own construct."""
