@@ -6,13 +6,15 @@
 A few hundred thousand graded words are soon learnt by heart. Scorers too large to ship, or several together,
 know what those words taught and say it of as many others as one likes: `pith train fit --soft` learns their
 scores. A record has `id`, `src`, `lang`, `text` and `scores`, the mean of the scorers' in thousandths, one a
-word. Sources take turns, so none outweighs the others. Texts that hold a held-out chunk are left out.
+word. Sources take turns, so none outweighs the others. Texts that hold a held-out chunk are left out. Words
+that an answer or a note took from a text score at least TOLD: what was asked for once is worth keeping.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -31,50 +33,69 @@ from compressor.train.records import write
 from compressor.types import SCORE_ONE, Scorer
 from compressor.words import split
 
-_TOLD_BY = 80
+TOLD = 0.85
+_SHOWN = 80
 """Characters by which a chunk is recognised within a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a text. `marks`: as of `Text`, of its own characters."""
+
+    source: str
+    text: str
+    marks: str = ""
 
 
 def chosen_chunks(
     texts: Iterable[Text], closed: Sequence[str], language: str, n_words: int, seed: int
-) -> Iterator[tuple[str, str]]:
-    """Chunks of a language with their sources, of `n_words` words together, in an order of the seed; none
-    from a text that holds one of `closed`. Those under half the size that teachers are given are left out."""
+) -> Iterator[Chunk]:
+    """Chunks of a language, of `n_words` words together, in an order of the seed; none from a text that holds
+    one of `closed`. Those under half the size that teachers are given are left out."""
     least = size_of(language).least // 2
-    by_source: dict[str, list[str]] = defaultdict(list)
+    by_source: dict[str, list[Chunk]] = defaultdict(list)
     for text in texts:
         if text.language == language and not any(part in text.text for part in closed):
-            by_source[text.source] += [
-                chunk for chunk in chunks_of(text.text, language) if len(split(chunk)) >= least
-            ]
+            by_source[text.source] += [chunk for chunk in _chunks(text) if len(split(chunk.text)) >= least]
     random = np.random.default_rng(seed)
-    orders = [
-        [(source, some[at]) for at in random.permutation(len(some))] for source, some in by_source.items()
-    ]
+    orders = [[some[at] for at in random.permutation(len(some))] for some in by_source.values()]
     left = n_words
     for turn in chain.from_iterable(zip_longest(*orders)):
         if turn and left > 0:
-            left -= len(split(turn[1]))
+            left -= len(split(turn.text))
             yield turn
 
 
-def mean_scores(scorers: Sequence[Scorer], text: str) -> NDArray[np.int64]:
-    """What all make of each word, in thousandths."""
-    together = np.mean([score_text(scorer, text).astype(np.float64) for scorer in scorers], axis=0)
-    found: NDArray[np.int64] = np.rint(together / SCORE_ONE * THOUSANDTHS).astype(np.int64)
+def _chunks(text: Text) -> Iterator[Chunk]:
+    at = 0
+    for chunk in chunks_of(text.text, text.language):
+        at = text.text.index(chunk, at)
+        yield Chunk(text.source, chunk, text.marks[at : at + len(chunk)])
+        at += len(chunk)
+
+
+def soft_scores(scorers: Sequence[Scorer], chunk: Chunk) -> NDArray[np.int64]:
+    """What all make of each word, in thousandths; of words told of, at least TOLD."""
+    together = np.mean([score_text(scorer, chunk.text).astype(np.float64) for scorer in scorers], axis=0)
+    scores = together / SCORE_ONE
+    if chunk.marks:
+        is_told = np.array([chunk.marks[at] == "1" for at in split(chunk.text).starts.tolist()])
+        scores = np.where(is_told, np.maximum(scores, TOLD), scores)
+    found: NDArray[np.int64] = np.rint(scores * THOUSANDTHS).astype(np.int64)
     return found
 
 
-def records(scorers: Sequence[Scorer], chunks: Iterable[tuple[str, str]], language: str) -> Iterator[Any]:
+def records(scorers: Sequence[Scorer], chunks: Iterable[Chunk], language: str) -> Iterator[Any]:
     """The chunks as records of soft grades."""
-    for at, (source, text) in enumerate(chunks):
-        scores = mean_scores(scorers, text).tolist()
-        yield {"id": f"soft-{language}-{at}", "src": source, "lang": language, "text": text, "scores": scores}
+    for at, chunk in enumerate(chunks):
+        scores = soft_scores(scorers, chunk).tolist()
+        known = {"id": f"soft-{language}-{at}", "src": chunk.source, "lang": language, "text": chunk.text}
+        yield {**known, "scores": scores}
 
 
 def closed_parts(graded: Path) -> list[str]:
     """What held-out chunks are recognised by."""
-    return [sample.text[:_TOLD_BY] for sample in read_graded(graded) if sample.is_held_out]
+    return [sample.text[:_SHOWN] for sample in read_graded(graded) if sample.is_held_out]
 
 
 @click.command()

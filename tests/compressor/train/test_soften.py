@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from compressor.scorers.frequency import FrequencyScorer
 from compressor.train.corpus import Text
 from compressor.train.embedded_eval import score_text
-from compressor.train.soften import chosen_chunks, main, mean_scores
+from compressor.train.soften import Chunk, chosen_chunks, main, soft_scores
 from compressor.types import SCORE_ONE
 from compressor.words import split
 from tests.compressor.tiny_embedded import write_tiny
@@ -33,8 +33,8 @@ def texts() -> list[Text]:
 
 def test_sources_take_turns_and_there_are_as_many_words_as_wanted() -> None:
     found = list(chosen_chunks(texts(), [], "en", 500, 0))
-    assert [source for source, _ in found[:2]] == ["notes", "letters"]
-    n_words = sum(len(split(text)) for _, text in found)
+    assert [chunk.source for chunk in found[:2]] == ["notes", "letters"]
+    n_words = sum(len(split(chunk.text)) for chunk in found)
     assert 500 <= n_words < 500 + 300
     assert found == list(chosen_chunks(texts(), [], "en", 500, 0))
     assert found != list(chosen_chunks(texts(), [], "en", 500, 1))
@@ -42,13 +42,31 @@ def test_sources_take_turns_and_there_are_as_many_words_as_wanted() -> None:
 
 def test_a_text_that_holds_a_held_out_chunk_is_left_out() -> None:
     found = list(chosen_chunks(texts(), ["Dear all. The patient"], "en", 100_000, 0))
-    assert {source for source, _ in found} == {"notes"}
+    assert {chunk.source for chunk in found} == {"notes"}
 
 
 def test_scores_are_the_mean_in_thousandths() -> None:
     scorer = FrequencyScorer()
     alone = score_text(scorer, LONG).astype(float) / SCORE_ONE * 1000
-    assert np.abs(mean_scores([scorer, scorer], LONG) - alone).max() <= 0.5
+    assert np.abs(soft_scores([scorer, scorer], Chunk("t", LONG)) - alone).max() <= 0.5
+
+
+def test_what_an_answer_took_scores_high_in_whichever_chunk_it_stands() -> None:
+    text = f"{LONG}\n\nThe final answer is forty two. {LONG}"
+    at = text.index("forty")
+    marks = "0" * at + "1" * len("forty two") + "0" * (len(text) - at - len("forty two"))
+    chunks = list(chosen_chunks([Text("qa", "en", text, marks=marks)], [], "en", 100_000, 0))
+    assert len(chunks) > 2
+    told, plain = 0, 0
+    for chunk in chunks:
+        words, scores = split(chunk.text), soft_scores([FrequencyScorer()], chunk)
+        assert len(chunk.marks) == len(chunk.text)
+        for start, end, score in zip(words.starts, words.ends, scores, strict=True):
+            if chunk.text[start:end] in ("forty", "two"):
+                told += score >= 850
+            plain += score < 850
+    assert told == 2
+    assert plain > 100
 
 
 def test_the_command_writes_what_fit_reads(data: Path, tmp_path: Path) -> None:
