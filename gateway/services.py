@@ -301,7 +301,9 @@ async def open_services(
 
 async def _open_watch(rollbacks: Rollbacks, config: Config, poll_s: float) -> Coroutine[Any, Any, None]:
     """What holds is known before anything is served."""
-    experiments = Watch(rollbacks, open_experiments(config.ledger))
+    turn = os.getpid() % config.workers  # mostly they differ, and nothing is wrong where they do not
+    books = open_experiments(config.ledger)
+    experiments = Watch(rollbacks, books, n_sharing=config.workers, turn=turn)
     await experiments.read()
     return experiments.run(poll_s)
 

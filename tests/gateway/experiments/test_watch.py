@@ -252,6 +252,14 @@ async def test_where_there_is_no_experiment_the_ledger_is_not_asked(tmp_path: Pa
     assert process.books.n_asked == 0
 
 
+async def test_of_several_processes_each_waits_for_its_turn(tmp_path: Path) -> None:
+    process = Process(filled(tmp_path, NOW))
+    await Watch(process.rollbacks, process.books, n_sharing=2, turn=1).step()
+    assert process.arms == frozenset()
+    await Watch(process.rollbacks, process.books, n_sharing=2, turn=0).step()
+    assert process.arms == {"harsh"}
+
+
 async def test_between_looks_only_the_states_are_read(tmp_path: Path) -> None:
     process = Process(filled(tmp_path, NOW, ()))
     await process.watch.step()
