@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.demo.instant import instant_upstream
-from gateway.load.cases import SETTINGS, cases
+from gateway.load.cases import CHAT, DIALECTS, SETTINGS, cases
 from gateway.load.machine import confined, cores, load_average, pin
 from gateway.load.processes import Gateway, pith
 from gateway.load.run import Row, Target, run
@@ -58,6 +58,15 @@ class Header(click.ParamType[tuple[str, str]]):
 
 @click.command()
 @click.option("--connections", type=Numbers(), default=(1, 16, 64), help="At the same time.  [1,16,64]")
+@click.option(
+    "--dialect",
+    "dialects",
+    type=click.Choice(list(DIALECTS)),
+    multiple=True,
+    default=(CHAT,),
+    help="Which API; again for another.  [chat_completions]",
+)
+@click.option("--paced", is_flag=True, help="Streams come event by event, a millisecond apart.")
 @click.option("--kilobytes", type=Numbers(), default=(1, 32), help="Sizes of request bodies.  [1,32]")
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Of each measurement."
@@ -78,6 +87,8 @@ class Header(click.ParamType[tuple[str, str]]):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def gateway(
     connections: Sequence[int],
+    dialects: Sequence[str],
+    paced: bool,
     kilobytes: Sequence[int],
     seconds: float,
     against: str | None,
@@ -109,7 +120,11 @@ def gateway(
             )
         status = stack.enter_context(console.status("starting"))
         measured = run(
-            targets, cases([1024 * size for size in kilobytes]), connections, seconds, status.update
+            targets,
+            cases([1024 * size for size in kilobytes], dialects, is_paced=paced),
+            connections,
+            seconds,
+            status.update,
         )
         rows = list(measured)
     found = {
@@ -130,13 +145,27 @@ def _with_ratios(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     beside = {other.target: other for other in rows if _place(other) == _place(row)}
     direct = beside[DIRECT]
     added = _less(row.p50_ms, direct.p50_ms)
-    shown = {**asdict(row), "added_p50_ms": added, "added_p99_ms": _less(row.p99_ms, direct.p99_ms)}
+    first = _less(row.first_byte_p50_ms, direct.first_byte_p50_ms)
+    shown = {
+        **asdict(row),
+        "added_p50_ms": added,
+        "added_p99_ms": _less(row.p99_ms, direct.p99_ms),
+        "added_first_byte_ms": first,
+        "cpu_event_us": _an_event(row),
+    }
     if row.target == PITH and OTHER in beside:
         other = beside[OTHER]
         shown["times_per_second"] = _times(row.per_second, other.per_second)
         shown["times_events"] = _times(row.events_per_second, other.events_per_second)
         shown["times_less_added"] = _times(_less(other.p50_ms, direct.p50_ms), added)
     return shown
+
+
+def _an_event(row: Row) -> float | None:
+    """Processor time of the gateway for each event of a stream, all of the request included."""
+    if row.cpu_us is None or not row.n_events or not row.per_second:
+        return None
+    return row.cpu_us * row.per_second / row.events_per_second
 
 
 def _less(value: float | None, direct: float | None) -> float | None:
@@ -158,7 +187,9 @@ _COLUMNS = (
     ("+p50 ms", "added_p50_ms", ".3f"),
     ("+p99 ms", "added_p99_ms", ".3f"),
     ("first byte ms", "first_byte_p50_ms", ".3f"),
+    ("+first byte ms", "added_first_byte_ms", ".3f"),
     ("CPU µs", "cpu_us", ".0f"),
+    ("an event", "cpu_event_us", ".1f"),
     ("MiB", "resident_mib", ".0f"),
     ("× other", "times_per_second", ".1f"),
 )

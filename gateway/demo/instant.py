@@ -3,14 +3,14 @@
 It has a process of its own, so that it takes no time from Pith's: `python -m gateway.demo.instant [PORT]`
 prints its port and serves until ended.
 
-It is a bare protocol, with its answers encoded beforehand: the less it costs, the more is seen of what is
-measured. A request that asks for a stream gets EVENTS events in one go.
+It is a bare protocol, with its answers encoded beforehand (`instant_answers`): the less it costs, the more is
+seen of what is measured. A request that asks for a stream gets all of its events in one go; with the query
+PACED one after another, PACE_S apart, so that each is a piece of its own on the way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,34 +20,10 @@ from typing import cast
 import httptools
 import uvloop
 
-EVENTS = 200
-"""Events of a streamed answer, the end mark not counted."""
+from gateway.demo.instant_answers import ANSWERS, CHAT
 
-
-def _answer(kind: bytes, body: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
-    return head % (kind, len(body)) + body
-
-
-def _completion() -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
-    said = {"id": "chatcmpl-instant", "object": "chat.completion", "created": 0, "model": "gpt-4o"}
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    return _answer(b"application/json", json.dumps({**said, "choices": [choice], "usage": usage}).encode())
-
-
-def _stream() -> bytes:
-    said = {"id": "chatcmpl-instant", "object": "chat.completion.chunk", "created": 0, "model": "gpt-4o"}
-    chunks = []
-    for number in range(EVENTS):  # all of them different: LiteLLM's proxy takes repeated ones for a fault
-        choice = {"index": 0, "delta": {"content": f" {number}"}, "finish_reason": None}
-        event = b"data: " + json.dumps({**said, "choices": [choice]}).encode() + b"\n\n"
-        chunks.append(b"%x\r\n%b\r\n" % (len(event), event))
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    return head + b"".join(chunks) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
-
-
-COMPLETION, STREAM = _completion(), _stream()
+PACED = b"paced"
+PACE_S = 0.001
 _STREAM_MARKS = (b'"stream": true', b'"stream":true')
 
 
@@ -59,11 +35,17 @@ class InstantUpstream(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._is_streamed = False
         self._tail = b""
+        self._answers = CHAT
+        self._is_paced = False
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     # Called by the parser.
+
+    def on_url(self, url: bytes) -> None:
+        path, _, query = url.partition(b"?")
+        self._answers, self._is_paced = ANSWERS.get(path.rpartition(b"/")[2], CHAT), query == PACED
 
     def on_body(self, body: bytes) -> None:
         seen = self._tail + body  # what is looked for may arrive in two pieces
@@ -71,8 +53,18 @@ class InstantUpstream(asyncio.Protocol):
         self._tail = seen[-len(_STREAM_MARKS[0]) :]
 
     def on_message_complete(self) -> None:
-        self._transport.write(STREAM if self._is_streamed else COMPLETION)
+        if not self._is_streamed:
+            self._transport.write(self._answers.plain)
+        elif self._is_paced:
+            self._pace(iter(self._answers.pieces))
+        else:
+            self._transport.write(self._answers.streamed)
         self._is_streamed, self._tail = False, b""
+
+    def _pace(self, pieces: Iterator[bytes]) -> None:
+        if (piece := next(pieces, None)) is not None and not self._transport.is_closing():
+            self._transport.write(piece)
+            asyncio.get_running_loop().call_later(PACE_S, self._pace, pieces)
 
 
 async def _serve(port: int) -> None:

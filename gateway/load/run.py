@@ -8,7 +8,7 @@ each in turn, so that what else the machine does falls on all of them alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvloop
 
@@ -64,7 +64,7 @@ def run(
     for case in cases:
         sent = {target.gateway.name: target.requests(case) for target in targets}
         for target in targets:
-            _warm_up(target, case, sent[target.gateway.name])
+            _warm_up(target, case, target.requests(replace(case, is_paced=False)))
         for n_connections in connections:
             for target in targets:
                 tell(f"{case.name}, {n_connections} connections: {target.gateway.name}")

@@ -6,7 +6,12 @@ import json
 
 import pytest
 
-from gateway.load.cases import N_BODIES, Case, cases
+from gateway.demo.instant_answers import ANSWERS, EVENTS
+from gateway.demo.instant_answers import CHAT as INSTANT_CHAT
+from gateway.dialects import ChatRequest
+from gateway.dialects.paths import dialect_of
+from gateway.load.cases import CHAT, DIALECTS, N_BODIES, Case, cases
+from gateway.tap import UsageTap
 
 
 def bodies(case: Case) -> list[bytes]:
@@ -37,6 +42,51 @@ def test_the_policy_is_chosen_by_a_header(is_compressed: bool) -> None:
 
     assert (b"x-bench: on" if is_compressed else b"x-bench: off") in head.splitlines()
     assert b"x-key: k" in head.splitlines()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_dialect_is_asked_where_it_is_and_reads_one_text(dialect: str) -> None:
+    [plain, _, _, _] = cases([1024], [dialect])
+    head, _, body = plain.requests()[0].partition(b"\r\n\r\n")
+    path = head.split(b" ")[1].decode()
+    asked = dialect_of("POST", path)
+
+    assert asked is not None
+    assert asked.name == dialect
+    read = asked.parse(body)
+    assert isinstance(read, ChatRequest)
+    assert len(read.texts) == 1
+    assert plain.name.startswith(dialect) == (dialect != CHAT)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_upstream_answers_each_dialect_as_it_is_read(dialect: str, is_streamed: bool) -> None:
+    path, _ = DIALECTS[dialect]
+    said = ANSWERS.get(path.rpartition("/")[2].encode(), INSTANT_CHAT)
+    head, _, body = (said.streamed if is_streamed else said.plain).partition(b"\r\n\r\n")
+    kind = head.partition(b"content-type: ")[2].partition(b"\r\n")[0]
+    asked = dialect_of("POST", path)
+
+    assert asked is not None
+    tap = UsageTap(asked.answers)
+    tap.head(200, [(b"content-type", kind)])
+    # Of a stream, the events without the sizes of their chunks, which have no line feed twice.
+    parts = [part for part in body.split(b"\r\n") if part.endswith(b"\n\n")] if is_streamed else [body]
+    for part in parts:
+        tap.feed(part)
+    tap.end()
+    assert len(parts) > EVENTS or not is_streamed
+    assert tap.is_done is is_streamed
+    assert tap.usage is not None or (dialect == CHAT and is_streamed), "a chat's stream was not asked for it"
+
+
+def test_streams_may_come_event_by_event() -> None:
+    found = cases([1024], is_paced=True)
+
+    assert [case.is_paced for case in found] == [False, False, True, True]
+    assert b"/v1/chat/completions?paced " in found[-1].requests()[0]
+    assert found[-1].name == "1 KB, event by event, compression on"
 
 
 def test_another_gateway_may_want_another_model() -> None:

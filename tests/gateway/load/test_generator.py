@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.demo.instant import EVENTS, InstantUpstream
+from gateway.demo.instant import PACE_S, PACED, InstantUpstream
+from gateway.demo.instant_answers import ANSWERS, EVENTS
 from gateway.load.generator import Sample, load, request
 
 SECONDS = 0.1
@@ -63,6 +66,20 @@ async def test_every_connection_asks_again_when_it_was_answered(serve: Serve) ->
     assert all(
         0 < first <= whole for first, whole in zip(sample.first_bytes_s, sample.latencies_s, strict=True)
     )
+
+
+async def test_a_paced_stream_is_whole_and_takes_its_time(serve: Serve) -> None:
+    place = urlsplit(await serve(InstantUpstream))
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write(request(f"/v1/messages?{PACED.decode()}", json.dumps({"stream": True}).encode()))
+    began = time.perf_counter()
+    said = await reader.readuntil(b"\r\n0\r\n\r\n")
+    took = time.perf_counter() - began
+    writer.close()
+    await writer.wait_closed()
+
+    assert said == ANSWERS[b"messages"].streamed
+    assert took > EVENTS * PACE_S
 
 
 @pytest.mark.parametrize("size", [0, 1_000_000])  # more than is read at once
