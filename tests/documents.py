@@ -27,9 +27,11 @@ from gateway.demo.running import running
 from gateway.services import load
 from tests.tracked import ROOT
 
-EXECUTED = ("README.md", "docs/api.md", "docs/compression.md")
+EXECUTED = ("README.md", "docs/api.md", "docs/compression.md", "docs/experiments.md")
 SHOWN_URL = "http://localhost:8080"
 WIDTH = 116
+PATIENCE_S = 300
+"""A whole experiment takes ten seconds of processor time, on a machine that may be busy."""
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"(?<=<!-- )(pith [^\n]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
@@ -84,7 +86,7 @@ def pith(arguments: Sequence[str], cwd: Path, **variables: str) -> subprocess.Co
     """Run the installed command."""
     command = [str(Path(sys.executable).with_name("pith")), *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=100
+        command, cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 

@@ -26,6 +26,8 @@ HTTP_PLACES = (
     "gateway/distill/teacher.py",
     "gateway/cli/eval_ask.py",
     "gateway/cli/demo.py",
+    "gateway/demo/experiment.py",
+    "gateway/demo/household.py",
     "gateway/cli/bench.py",
 )
 PLACES = {

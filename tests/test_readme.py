@@ -19,6 +19,7 @@ from gateway.cli import COMMANDS
 from policies.lint import lint
 from tests.documents import (
     EXECUTED,
+    PATIENCE_S,
     blocks,
     environment,
     gateway,
@@ -31,7 +32,10 @@ from tests.documents import (
 )
 from tests.tracked import ROOT
 
-SHELL_PAGES = ("README.md", "docs/operations.md", "docs/policies.md", "docs/ledger.md")
+SHELL_PAGES = (
+    *("README.md", "docs/operations.md", "docs/policies.md", "docs/ledger.md"),
+    "docs/experiments.md",
+)
 """Not docs/benchmarks.md: its commands measure for minutes. `tests/gateway/cli` runs them shortened."""
 
 NOT_RUN = {"docker": "needs a daemon; tests/test_deploy.py reads the Dockerfile"}
@@ -55,6 +59,7 @@ def url(folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.timeout(2 * PATIENCE_S)
 @pytest.mark.parametrize("page", EXECUTED)
 def test_every_example_prints_what_is_shown(page: str, url: str) -> None:
     now = refreshed(read(page), url)
@@ -106,6 +111,7 @@ def test_the_readme_holds_the_first_commands_of_a_newcomer() -> None:
     assert found[:3] == ["make install", ". .venv/bin/activate", "make run"]
 
 
+@pytest.mark.timeout(2 * PATIENCE_S)
 @pytest.mark.parametrize(("page", "command"), SHELL)
 def test_every_command_works(page: str, command: str, folder: Path, url: str) -> None:
     way = way_to_test(command)
@@ -237,3 +243,8 @@ def test_long_json_breaks_and_short_json_does_not() -> None:
     value = {"a": [1, 2], "b": "x" * 100, "c": [["y" * 60, "z" * 60]]}
     assert shown({"a": [1, 2]}) == '{"a": [1, 2]}'
     assert shown(value).splitlines()[:2] == ["{", '  "a": [1, 2],']
+
+
+def test_the_experiment_of_the_tutorial_is_the_one_it_shows() -> None:
+    shown_policies, *_ = blocks(read("docs/experiments.md"), "yaml")
+    assert shown_policies == (ROOT / "gateway/demo/household_policies.yaml").read_text(encoding="utf-8")

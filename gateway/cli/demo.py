@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.app import create_app
+from gateway.cli import demo_experiment
 from gateway.config import load as load_config
 from gateway.demo import upstream
 from gateway.demo.conversation import text, turns
@@ -81,8 +82,22 @@ class Money:
 @click.command()
 @click.option("--full", is_flag=True, help="Show the whole transcript, not only its beginning.")
 @click.option("--markdown", is_flag=True, help="Print the table alone, as README.md has it.")
-def demo(full: bool, markdown: bool) -> None:
+@click.option(
+    "--experiment", is_flag=True, help="Instead: an experiment with simulated users, to a decision."
+)
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="With --experiment: keep its ledger and its policy file there.",
+)
+def demo(full: bool, markdown: bool, experiment: bool, into: Path | None) -> None:
     """Start Pith with a loopback upstream, hold a long conversation through it, and show what it saved."""
+    if experiment:
+        demo_experiment.run(into, is_markdown=markdown)
+        return
+    if into is not None:
+        raise click.UsageError("--into keeps what --experiment leaves: add that")
     console = Console(quiet=markdown)
     with tempfile.TemporaryDirectory(prefix="pith-demo-") as folder:
         ledger = f"sqlite:///{Path(folder) / 'pith.db'}"

@@ -87,7 +87,7 @@ def _beside_control(verdict: Verdict, arm: str, *, with_secondary: bool) -> Tabl
     name = plain(shown.cut_name(arm))
     table = Table(title=f"{name} beside {plain(shown.cut_name(verdict.control))}", title_justify="left")
     table.box, table.padding, table.title_style = None, (0, 1, 0, 0), "bold"
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", no_wrap=True)
     for heading in ("control", "arm", "change", "between", "margin"):
         table.add_column(heading, justify="right", no_wrap=heading != "between")
     table.add_column("so it is", overflow="fold")

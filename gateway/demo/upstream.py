@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,6 +20,8 @@ from starlette.routing import Route
 from compressor import counter, encoding_for
 
 Json = dict[str, Any]
+Answer = Callable[[list[Json]], str]
+"""From the messages to what is said."""
 
 _CACHE_BLOCK = 128
 """Cached tokens come in blocks of this many, above 1,024 (OpenAI's prompt caching guide)."""
@@ -27,9 +29,9 @@ _CACHE_MINIMUM = 1024
 _FIGURE = re.compile(r"[€$]?\d[\d,.]*\d%?")
 
 
-def create_app() -> Starlette:
+def create_app(answer: Answer | None = None) -> Starlette:
     """The upstream's ASGI app, with a prompt cache of its own."""
-    upstream = _Upstream()
+    upstream = _Upstream(answer or quote_figures)
     return Starlette(
         routes=[
             Route("/v1/chat/completions", upstream.chat, methods=["POST"]),
@@ -39,7 +41,8 @@ def create_app() -> Starlette:
 
 
 class _Upstream:
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._seen: set[tuple[str, ...]] = set()
 
     async def models(self, request: Request) -> Response:
@@ -47,7 +50,7 @@ class _Upstream:
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()
-        answer = _answer(body["messages"])
+        answer = self._answer(body["messages"])
         usage = self._usage(body, answer)
         head = {"id": "chatcmpl-demo", "created": int(time.time()), "model": body["model"]}
         if body.get("stream"):
@@ -60,7 +63,7 @@ class _Upstream:
     def _usage(self, body: Json, answer: str) -> Json:
         count = counter(encoding_for(body["model"])[0]).count
         rows = tuple(json.dumps(message, sort_keys=True) for message in body["messages"])
-        costs = [count(_text_of(message)) + 3 for message in body["messages"]]
+        costs = [count(text_of(message)) + 3 for message in body["messages"]]
         cached = max((sum(costs[:k]) for k in range(len(rows) + 1) if rows[:k] in self._seen), default=0)
         cached = cached // _CACHE_BLOCK * _CACHE_BLOCK if cached >= _CACHE_MINIMUM else 0
         self._seen.update(rows[:k] for k in range(1, len(rows) + 1))
@@ -78,15 +81,16 @@ def _wants_usage(body: Json) -> bool:
     return bool((body.get("stream_options") or {}).get("include_usage"))
 
 
-def _text_of(message: Json) -> str:
+def text_of(message: Json) -> str:
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content)
 
 
-def _answer(messages: list[Json]) -> str:
-    figures = [figure for message in messages for figure in _FIGURE.findall(_text_of(message))]
+def quote_figures(messages: list[Json]) -> str:
+    """Says what was read, and quotes some of the figures in it."""
+    figures = [figure for message in messages for figure in _FIGURE.findall(text_of(message))]
     some = ", ".join(figures[:8])
     return f"I read {len(messages)} messages and found {len(figures)} figures in them, among them {some}."
 
