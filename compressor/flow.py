@@ -56,6 +56,8 @@ class Begun:
         kept = self.marked.original(inner.kept)
         if self.original is None:
             return Compressed(inner.text, inner.origin_tokens, inner.compressed_tokens, kept, inner.skip)
+        if inner.skip == "verify_failed":  # a fault costs savings, and is counted
+            return replace(self.original, skip=inner.skip)
         if inner.compressed_tokens >= self.original.origin_tokens:
             return self.original
         return Compressed(inner.text, self.original.origin_tokens, inner.compressed_tokens, kept)

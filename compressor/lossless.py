@@ -1,14 +1,17 @@
 """What can be left out of structured context without loss, where the parameters ask for it: spans to cut.
 
 - White space between the tokens of a JSON document that is spread over lines: a parser reads the same value.
-- A long block of lines that stands earlier, character for character: only its first occurrence stays.
+- A long block of lines that stands earlier, character for character: only its first occurrence stays; but
+  what is in the head or the tail that is protected stays there as well.
 
-Everything outside those spans stays as it is. Pure and linear in the text.
+Everything outside those spans stays as it is, and so does what a pattern of the user's matches. Pure and
+linear in the text.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,8 +22,10 @@ from compressor.json_spans import json_spans
 from compressor.lines import Lines
 from compressor.marks import Marked
 from compressor.params import CompressionParams
+from compressor.patterns import pattern_spans
 from compressor.render import slice_text
 from compressor.spans import union
+from compressor.tokens import counter
 from compressor.types import Span, Words
 from compressor.words import split
 
@@ -35,7 +40,11 @@ def read(text: str, params: CompressionParams) -> Marked | None:
     """The text without what `params` allow to leave out; None where there is nothing of it."""
     cuts = layout_of_json(text) if params.minify_json else []
     if params.drop_repeats:
-        cuts += repeats(text, split(text))
+        words = split(text)
+        if found := repeats(text, words):
+            room = _between(text, words, params)
+            cuts += found if room == (0, len(text)) else repeats(text, words, room)
+    cuts = _outside(cuts, union(pattern_spans(text, params.protect.patterns))) if cuts else cuts
     if not cuts:
         return None
     edges = np.array(union(cuts), np.int32).ravel()
@@ -53,11 +62,12 @@ def layout_of_json(text: str) -> list[Span]:
     return spans
 
 
-def repeats(text: str, words: Words) -> list[Span]:
-    """Blocks of whole lines that stand earlier in the text; in order, disjoint.
+def repeats(text: str, words: Words, room: Span | None = None) -> list[Span]:
+    """Blocks of whole lines that stand earlier in the text; in order, disjoint, all of them in `room`.
 
     A JSON document and a fenced block are one line here: they are left out whole or not at all.
     """
+    first, last = room or (0, len(text))
     lines = list(_lines(text, union([*json_spans(text), *fences(text, Lines.of(words))])))
     first_seen: dict[str, int] = {}
     spans: list[Span] = []
@@ -65,13 +75,37 @@ def repeats(text: str, words: Words) -> list[Span]:
     while (block := _long_block(text, lines, at)) is not None:
         earlier = first_seen.setdefault(block, at) if block.strip() else at  # nothing is saved by blanks
         end = _same_until(text, lines, earlier, at)
+        while end > at and lines[end - 1][1] > last:
+            end -= 1
         span = (lines[at][0], lines[end - 1][1])
-        if end > at and span[1] - span[0] >= LONG_BLOCK:
+        if end > at and first <= span[0] and span[1] - span[0] >= LONG_BLOCK:
             spans.append(span)
             at = end
         else:
             at += 1
     return spans
+
+
+def _between(text: str, words: Words, params: CompressionParams) -> Span:
+    """What lies between the head and the tail that are protected, by the tokens of their words."""
+    protect = params.protect
+    if not len(words) or not (protect.head_tokens or protect.tail_tokens):
+        return 0, len(text)
+    target = counter(params.tokenizer)
+    tokens = target.encode(text)
+    upto = np.cumsum(target.weigh(tokens, words))
+    past_head = int(np.searchsorted(upto, protect.head_tokens))  # the last word that starts in the head
+    tail = int(np.searchsorted(upto, len(tokens) - protect.tail_tokens, side="right"))
+    begins = int(words.ends[min(past_head, len(words) - 1)]) if protect.head_tokens else 0
+    ends = int(words.starts[tail]) if protect.tail_tokens and tail < len(words) else len(text)
+    return begins, ends
+
+
+def _outside(cuts: Sequence[Span], held: Sequence[Span]) -> list[Span]:
+    """The cuts that touch nothing of what is held; `held` is in order and disjoint."""
+    starts = [start for start, _ in held]
+    ends = [end for _, end in held]
+    return [(start, end) for start, end in cuts if bisect_right(ends, start) == bisect_left(starts, end)]
 
 
 def _is_whole(document: str) -> bool:

@@ -6,11 +6,14 @@ import json
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.lossless import LONG_BLOCK, layout_of_json, repeats
+from compressor.lossless import LONG_BLOCK, layout_of_json, read, repeats
+from compressor.params import CompressionParams, Protect
+from compressor.tokens import counter
 from compressor.types import Span
 from compressor.words import split
 
@@ -137,3 +140,68 @@ def test_what_repeats_is_found_in_linear_time(text: str, most: int) -> None:
     counting = Counting(text)
     repeats(counting, split(text))
     assert counting.n_cut < most * len(text)
+
+
+LOG_LINES = [f"Line {n} of the log says that the pump {n * 7} of hall {n % 5} was well.\n" for n in range(12)]
+LOG = "".join(LOG_LINES)
+
+
+def lean(text: str, **protect: Any) -> str:
+    """The text without its repeats and layout."""
+    params = CompressionParams(drop_repeats=True, minify_json=True, protect=Protect(**protect))
+    found = read(text, params)
+    return text if found is None else found.text
+
+
+def test_nothing_goes_of_the_tail_that_is_protected() -> None:
+    text = f"{LOG}Then it came again.\n{LOG}"
+    assert lean(text) == f"{LOG}Then it came again.\n"
+    for tail_tokens in (1, 40, 100):
+        left = lean(text, tail_tokens=tail_tokens)
+        behind = left.removeprefix(f"{LOG}Then it came again.\n")
+        assert behind
+        assert LOG.endswith(behind), "whole lines stay, from the tail's first on"
+        assert counter("o200k_base").count(behind) >= tail_tokens
+    assert lean(text, tail_tokens=10_000) == text
+
+
+def test_nothing_goes_of_the_head_that_is_protected() -> None:
+    text = f"{LOG}{LOG}Nothing else."
+    assert lean(text, head_tokens=8) == f"{LOG}Nothing else."
+    n_tokens = counter("o200k_base").count(LOG)
+    left = lean(text, head_tokens=n_tokens + 30)
+    assert len(f"{LOG}Nothing else.") < len(left) < len(text)
+    assert left.startswith(LOG + LOG_LINES[0])
+    assert lean(text, head_tokens=10_000) == text
+
+
+def test_a_block_of_one_piece_is_not_cut_for_the_tail() -> None:
+    document = json.dumps({"pumps": [f"pump {n} of hall {n % 5}" for n in range(40)]})
+    text = f"{document}\nAgain:\n{document}\nDone."
+    assert lean(text) == f"{document}\nAgain:\nDone."
+    assert lean(text, tail_tokens=20) == text
+
+
+def test_what_a_pattern_matches_stays_as_it_is() -> None:
+    document = json.dumps({"ticket": "PUMP-7", "note": "x"}, indent=2)
+    text = f"{LOG}see PUMP-7\n{LOG}{document}\n"
+    assert lean(text) == f'{LOG}see PUMP-7\n{{"ticket":"PUMP-7","note":"x"}}\n'
+    held = lean(text, patterns=("Line 3 of",))
+    assert held.count("Line 3 of") == 2
+    kept = lean(text, patterns=('"ticket": "PUMP-7"',))
+    assert '"ticket": "PUMP-7"' in kept
+    assert kept.endswith('{"ticket": "PUMP-7","note":"x"}\n')
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.lists(st.sampled_from(LOG_LINES), max_size=40))
+def test_the_head_and_the_tail_are_what_they_were(head: int, tail: int, lines: list[str]) -> None:
+    text = "".join(lines)
+    left = lean(text, head_tokens=head, tail_tokens=tail)
+    words, target = split(text), counter("o200k_base")
+    upto = np.cumsum(target.weigh(target.encode(text), words))
+    n_head = int((upto - np.diff(upto, prepend=0) < head).sum())
+    n_tail = int((upto > target.count(text) - tail).sum()) if tail else 0
+    if n_head:
+        assert left.startswith(text[: words.ends[n_head - 1]])
+    if n_tail:
+        assert left.endswith(text[words.starts[len(words) - n_tail] :])

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor import CompressionParams
-from compressor.flow import flow
+from compressor.analysis import left_whole
+from compressor.flow import begin, flow
 from compressor.params import Protect
 from compressor.types import Compressed, Scores, Words
 
@@ -134,3 +135,16 @@ def test_off_by_default() -> None:
     text = json.dumps({"a": [1, 2, 3]}, indent=2)
     assert compress(text).text == text
     assert compress(f"{PROSE}\n" * 2, rate=1.0).text == f"{PROSE}\n" * 2
+
+
+def test_a_text_that_fails_goes_whole_and_is_counted_although_repeats_were_left_out() -> None:
+    block = "".join(f"{n} {PROSE}\n" for n in range(3))
+    text = f"{block}Again.\n{block}"
+    begun = begin(text, CompressionParams(drop_repeats=True))
+    assert begun.original is not None
+    assert begun.marked is not None
+    inner = left_whole(begun.marked.text, begun.original.origin_tokens // 2, "verify_failed")
+    result = begun.result(inner)
+    assert (result.text, result.skip) == (text, "verify_failed")
+    assert result.compressed_tokens == result.origin_tokens == begun.original.origin_tokens
+    assert begun.result(left_whole(begun.marked.text, inner.origin_tokens, "structured")).skip is None
