@@ -21,7 +21,7 @@ from tests.e2e.whole_gateway import LONG, PARAMS, chat, gateway, rows
 
 KEPT = {"name": "kept", "benefit": "off", "params": PARAMS, "keep_texts": True}
 HALF = {"name": "half", "benefit": "off", "params": PARAMS}
-COMPRESSOR = {"scorer": "frequency", "deadline_ms": 20_000}
+COMPRESSOR = {"scorer": "frequency", "deadline_ms": 60_000, "queue_ms": 60_000}
 SCORER = place(load_config(None, {}, {"compressor.scorer": "frequency"}).compressor.placement)
 CANARY = "CANARY7 "
 
@@ -35,7 +35,7 @@ def kept(
     with (
         serving(upstream.app()) as target,
         gateway(folder, f"http://127.0.0.1:{target}", SCORER, **given) as port,  # type: ignore[arg-type]  # any scorer
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
     ):
         yield client
 
@@ -164,3 +164,13 @@ def test_a_policy_file_that_is_wrong_says_where(tmp_path: Path) -> None:
     result = replayed(tmp_path, {"name": "a", "modus": "on"})
     assert result.exit_code != 0
     assert "modus" in str(result.exception) + result.output
+
+
+def test_a_provider_whose_cache_nobody_knows_is_told_in_the_mix(tmp_path: Path) -> None:
+    upstream = Telling({"prompt_tokens": 1000, "completion_tokens": 5})
+    price = {"model": "own-model", "input": 1.0, "output": 2.0}
+    with kept(tmp_path, upstream, KEPT, prices=[price]) as client:
+        ask(client, {**chat(), "model": "own-model"})
+    [row] = said(replayed(tmp_path, {**HALF, "params": {**PARAMS, "rate": 0.3}}))["rows"]
+    assert row["would_send_tokens"] < row["sent_tokens"] < row["origin_tokens"]
+    assert row["would_cost_usd"] < row["cost_usd"] < row["uncompressed_usd"]
