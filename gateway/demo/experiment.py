@@ -72,7 +72,6 @@ def play(folder: Path, n_users: int = USERS) -> Iterator[Stage]:
     (folder / "policies.yaml").write_text(policies_text(), encoding="utf-8")
     with _pith(folder) as (url, services, loop), httpx.Client(base_url=url, timeout=60) as client:
         store, users = open_experiments(services.config.ledger), Household(client)
-        watch = Watch(services.rollbacks, store, look_s=0.0)
         n_changes = 0
         for number in range(n_users):
             users.visit(number)
@@ -80,6 +79,7 @@ def play(folder: Path, n_users: int = USERS) -> Iterator[Stage]:
             if n_done % EVERY and n_done < n_users:
                 continue
             _settle(store, services.policies.current, users)
+            watch = Watch(services.rollbacks, store)  # a new one looks at once
             asyncio.run_coroutine_threadsafe(watch.step(), loop).result(_PATIENCE_S)
             known = _read(store, services.policies.current)
             yield Stage(n_done, known, len(known.changes) != n_changes)
