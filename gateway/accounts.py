@@ -9,7 +9,7 @@ from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
 from gateway.accounting import Price, at_most, cost
-from gateway.chain import Link
+from gateway.chain import PRICED, Link
 from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
 from gateway.expecting import Destination, Expecting, unmodelled
@@ -194,10 +194,16 @@ class Account:
         """Where the answer is kept, for what continues it."""
         if plan.request is None or tap.answer_id is None:
             return
-        link = Link(plan.conversation, self._route(plan))
-        for name in (tap.answer_id, plan.request.chain):
-            if name is not None:
-                self.services.chains.note(self.incoming.tenant, name, link)
+        link, note = Link(plan.conversation, self._route(plan)), self.services.chains.note
+        if plan.is_fetch:
+            if tap.usage is not None:
+                note(self.incoming.tenant, PRICED + tap.answer_id, link)
+            return
+        is_open = tap.usage is None and not tap.output_characters
+        open_model = plan.request.model if is_open else None
+        note(self.incoming.tenant, tap.answer_id, replace(link, open_model=open_model))
+        if plan.request.chain is not None:
+            note(self.incoming.tenant, plan.request.chain, link)
 
     def _money(self, plan: Plan, usage: Usage | None, prompt: Prompt | None, device_s: float) -> Settlement:
         model = plan.request.model if plan.request else None
@@ -267,7 +273,7 @@ def _usage_problem(plan: Plan, outcome: Outcome, tap: UsageTap) -> str | None:
     if tap.is_absurd:
         return "absurd"
     is_answered = outcome.is_complete and 200 <= outcome.status < 300
-    expects = plan.reads_usage and plan.answer is None and plan.request is not None
+    expects = plan.reads_usage and plan.answer is None and plan.request is not None and not plan.is_fetch
     return "missing" if expects and is_answered and tap.usage is None else None
 
 

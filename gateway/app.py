@@ -10,17 +10,14 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compressor import Scorer
-from gateway import api, chat
+from gateway import api, chat, fetching
 from gateway.access.binding import bind_to_models
 from gateway.accounts import Account
-from gateway.cache.guard import request_waits
-from gateway.chain import named_in_path
 from gateway.client import request_body
 from gateway.dialects.paths import dialect_of
 from gateway.errors import ClientGone
 from gateway.handlers import exception_handlers
 from gateway.incoming import Incoming
-from gateway.plan import Plan
 from gateway.refusal import Refusal, refuse
 from gateway.services import POLL_S, Services, open_services
 from gateway.settings import Config
@@ -101,15 +98,5 @@ async def forward(incoming: Incoming, scope: Scope, receive: Receive, send: Send
     if dialect is not None:
         await chat.handle(incoming, receive, send, services, dialect)
     else:
-        plan = Plan(request_body(scope, receive), upstream=await kept_at(incoming, services), answers=None)
+        plan = await fetching.plan_of(incoming, request_body(scope, receive), services)
         await Account.open(incoming, services).answer(plan, receive, send)
-
-
-async def kept_at(incoming: Incoming, services: Services) -> str | None:
-    """The upstream that keeps the answer which the path names; None where that is not known."""
-    name = named_in_path(incoming.path)
-    if name is None or len(services.upstreams) < 2:
-        return None
-    with request_waits(services.cache_wait_s):
-        link = await services.chains.find(incoming.tenant, name)
-    return link.upstream if link else None

@@ -1,15 +1,17 @@
 """Where the upstream keeps what a request continues: `previous_response_id`, or `conversation`.
 
 An answer that is kept is known by its id. What is noted under it: which conversation it belongs to, so that a
-later turn is decided as the ones before, and which upstream has it, since no other knows the id. It is noted
-for as long as OpenAI keeps responses. A note that is lost costs the pins, and the routes say where to go.
+later turn is decided as the ones before, and which upstream has it, since no other knows the id. Of an answer
+that has not told its usage yet (`background`) it is the model, too, so that it is priced when it is fetched.
+It is noted for as long as OpenAI keeps responses. A note that is lost costs the pins and that price, and the
+routes say where to go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import orjson
@@ -29,6 +31,8 @@ class Link:
 
     conversation: str | None
     upstream: str
+    open_model: str | None = None
+    """The model of an answer that has not told its usage; None once it has."""
 
 
 class Chains:
@@ -46,13 +50,17 @@ class Chains:
 
     def note(self, tenant: str, name: str, link: Link) -> None:
         """Keep in mind; the request does not wait for it."""
-        value = orjson.dumps({"conversation": link.conversation, "upstream": link.upstream})
+        value = orjson.dumps(asdict(link))
         task = asyncio.ensure_future(self._cache.put_if_absent(self._key(tenant, name), value, LINK_TTL_S))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     def _key(self, tenant: str, name: str) -> bytes:
         return self._secret.keyed(b"chain", tenant.encode(), name.encode("utf-8", "surrogatepass"))
+
+
+PRICED: Final = "priced "
+"""Before the id of an answer that was fetched and told its usage, as no id of an upstream's begins."""
 
 
 def named_in_path(path: str) -> str | None:
@@ -71,4 +79,5 @@ def _read(value: bytes | None) -> Link | None:
     conversation, upstream = read.get("conversation"), read.get("upstream")
     if not isinstance(upstream, str) or not isinstance(conversation, str | None):
         return None
-    return Link(conversation, upstream)
+    model = read.get("open_model")
+    return Link(conversation, upstream, model if isinstance(model, str) else None)

@@ -60,6 +60,8 @@ class Plan:
     """Of the request as it came, where it counts for one."""
     answers: AnswerShape | None = CHAT_ANSWERS
     """How the answer tells its usage. None: it is not looked at, and may be large."""
+    is_fetch: bool = False
+    """An answer made earlier is fetched, which has not told its usage before."""
     hides_usage: bool = False
     """The upstream was asked for usage the client did not ask for: that event is withheld."""
 

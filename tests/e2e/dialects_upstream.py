@@ -31,6 +31,9 @@ MESSAGES_USAGE = {
 class DialectsUpstream(OpenAIUpstream):
     """Answers "Hello there." however it is asked."""
 
+    is_done = True
+    """Whether what was asked for in the background is."""
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "PUT", "DELETE"])]
@@ -41,7 +44,7 @@ class DialectsUpstream(OpenAIUpstream):
         self.received.append(Received(str(request.url).split("/", 3)[3], request.headers.items(), body))
         path = "/" + request.path_params["path"]
         if request.method != "POST":
-            return JSONResponse(response(path.rpartition("/")[2]))
+            return JSONResponse(response(path.rpartition("/")[2]) if self.is_done else queued())
         asked = json.loads(body)
         if path.endswith("/count_tokens"):
             return JSONResponse({"input_tokens": len(body)})
@@ -73,6 +76,11 @@ def response(name: str = "resp_1") -> dict[str, Any]:
         "tools": [],
         "usage": RESPONSES_USAGE,
     }
+
+
+def queued() -> dict[str, Any]:
+    """One that is made in the background."""
+    return {**response("resp_later"), "status": "queued", "output": [], "usage": None}
 
 
 def _response_events(asked: dict[str, Any]) -> Iterator[bytes]:
@@ -129,6 +137,6 @@ def _completion_events(asked: dict[str, Any]) -> Iterator[bytes]:
 
 _ANSWERS: dict[str, Any] = {
     "completions": (lambda asked: completion(asked.get("model", "gpt-4o-mini")), _completion_events),
-    "responses": (lambda asked: response(), _response_events),
+    "responses": (lambda asked: queued() if asked.get("background") else response(), _response_events),
     "messages": (lambda asked: message(), _message_events),
 }

@@ -150,6 +150,28 @@ def test_an_azure_deployment_is_the_model(tmp_path: Path) -> None:
     assert (row["model"], row["tokenizer"], row["cost_usd"] > 0) == ("gpt-4o-mini", "o200k_base", True)
 
 
+def test_an_answer_made_in_the_background_is_priced_once_when_it_is_fetched(tmp_path: Path) -> None:
+    upstream = DialectsUpstream()
+    with (
+        serving(upstream.app()) as port,
+        gateway(tmp_path, f"http://127.0.0.1:{port}") as own,
+        openai.OpenAI(base_url=f"http://127.0.0.1:{own}/v1", api_key="k", max_retries=0) as client,
+    ):
+        asked = client.responses.create(model="gpt-4o", input=LONG, background=True)
+        assert asked.usage is None
+        upstream.is_done = False
+        assert client.responses.retrieve(asked.id).status == "queued"
+        upstream.is_done = True
+        for _ in range(2):
+            assert client.responses.retrieve(asked.id).usage is not None
+        client.responses.retrieve("resp_of_nobody")
+    begun, early, fetched, again, unknown = rows(tmp_path)
+    assert (fetched["model"], fetched["prompt_tokens"], fetched["cached_tokens"]) == ("gpt-4o", 900, 300)
+    assert fetched["cost_usd"] > 0
+    assert fetched["conversation"] == begun["conversation"]
+    assert [row["cost_usd"] for row in (begun, early, again, unknown)] == [None] * 4
+
+
 @pytest.mark.parametrize("api", ["chat", "stream", "responses"])
 def test_a_deployment_with_a_name_of_its_own_is_priced_as_its_model(tmp_path: Path, api: str) -> None:
     """OpenAI's client for Azure, which puts the deployment into the path of what is older."""

@@ -38,6 +38,12 @@ async def test_the_first_note_stands(cache: MemoryCache) -> None:
     assert await chains.find("tenant", "resp_1") == LINK
 
 
+async def test_the_model_of_an_answer_without_usage_is_noted(cache: MemoryCache) -> None:
+    chains = Chains(cache, SECRET)
+    await noted(chains, Link(None, "openai", "gpt-4o"))
+    assert await chains.find("tenant", "resp_1") == Link(None, "openai", "gpt-4o")
+
+
 async def test_a_link_may_have_no_conversation(cache: MemoryCache) -> None:
     chains = Chains(cache, SECRET)
     await noted(chains, Link(None, "openai"))
