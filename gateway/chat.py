@@ -228,7 +228,7 @@ async def _compress(plan: Plan, asked: _Asked, decision: Decision, account: Acco
         texts = await services.offload(len(body), texts_of, body, request, decision, tokenizer)
         left_s = services.deadline_s - watch.ms.get("queue", 0.0) / 1e3
         gate = benefit_of(services, decision, _destination(asked, services), account.opened_at)
-        scope = _scope(incoming, decision)
+        scope = decision.scope(incoming.tenant)
         finished = await services.texts.finish(scope, conversation, texts, left_s, gate)
     with watch.stage("splice"):
         plan = described(plan, texts, finished, tokenizer)
@@ -254,11 +254,6 @@ def _destination(asked: _Asked, services: Services) -> Destination:
     known = asked.link.upstream if asked.link else None
     upstream = known if known in services.config.upstreams else None
     return Destination(incoming.tenant, upstream or services.config.upstream_for(incoming.path, model), model)
-
-
-def _scope(incoming: Incoming, decision: Decision) -> str:
-    """Whose recorded scores and pins may be used."""
-    return "shared" if decision.cache_scope == "shared" else incoming.tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ async def compress_request(
     tokenizer, _ = encoding_for(model)
     await have_vocabulary(tokenizer)
     wanted = await services.offload(len(request), _wanted, request, parsed.texts, decision, tokenizer)
-    results = await _compress(wanted, caller, services)
+    results = await _compress(wanted, decision.scope(caller.tenant), services)
     if decision.mode == "on":
         cut = await services.offload(len(request), _cut, request, wanted, results)
     else:  # shown, not applied
@@ -81,13 +81,13 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, code="invalid_request", message=message)
 
 
-async def _compress(wanted: Sequence[_Wanted], caller: Principal, services: Services) -> list[Compressed]:
+async def _compress(wanted: Sequence[_Wanted], scope: str, services: Services) -> list[Compressed]:
     """At one go what is asked for alike: thousands of messages are not as many commands to a shared cache."""
     groups: dict[CompressionParams, list[int]] = {}
     for i, one in enumerate(wanted):
         groups.setdefault(one.params, []).append(i)
     work = (
-        services.compressor.compress([wanted[i].text for i in members], params, tenant=caller.tenant)
+        services.compressor.compress([wanted[i].text for i in members], params, tenant=scope)
         for params, members in groups.items()
     )
     results: dict[int, Compressed] = {}

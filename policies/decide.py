@@ -68,6 +68,10 @@ class Decision(Frozen):
     is_rolled_back: bool = False
     """Its variant was: `assigned` and `params` are what holds instead, and are not pinned."""
 
+    def scope(self, tenant: str) -> str:
+        """Whose recorded scores and pins may be used."""
+        return "shared" if self.cache_scope == "shared" else tenant
+
     @property
     def mode(self) -> Mode:
         """The mode in force."""

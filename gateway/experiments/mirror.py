@@ -50,7 +50,6 @@ from gateway.stopwatch import Stopwatch
 from gateway.treatment import cuts, texts_of, unmark
 from gateway.types import RawHeaders, UpstreamRequest
 from gateway.vocabularies import have_vocabulary
-from policies.decide import Decision
 from policies.design import Judge
 
 COMPRESS_S: Final = 5.0
@@ -293,15 +292,11 @@ async def _compressed(sample: Sample, services: Services) -> list[Edit]:
         texts = await services.offload(len(body), texts_of, body, request, decision, tokenizer)
         destination = Destination(sample.incoming.tenant, sample.upstream, request.model)
         gate = benefit_of(services, decision, destination, sample.opened_at)
-        scope = _scope(sample.incoming, decision)
+        scope = decision.scope(sample.incoming.tenant)
         finished = await services.mirror.texts.finish(scope, sample.id, texts, COMPRESS_S, gate)
     if any(result.skip in _OF_THE_MOMENT for result in finished):
         raise Dropped("not_compressed")
     return await services.offload(len(body), cuts, request.texts, finished)
-
-
-def _scope(incoming: Incoming, decision: Decision) -> str:
-    return "shared" if decision.cache_scope == "shared" else incoming.tenant
 
 
 def _allowance(sample: Sample, services: Services) -> Allowance:

@@ -151,7 +151,7 @@ async def _finished(
 ) -> list[Finished]:
     """What becomes of each text."""
     gate = benefit_of(lab, decision, destination, kept.at)
-    scope = "shared" if decision.cache_scope == "shared" else kept.tenant
+    scope = decision.scope(kept.tenant)
     return await lab.texts.finish(scope, kept.conversation or kept.id, texts, DEADLINE_S, gate)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from compressor import Compressed, CompressionParams
@@ -39,6 +40,7 @@ class FirstHalf:
 
     calls: list[list[str]] = field(default_factory=list)
     readers: set[int] = field(default_factory=set)
+    tenants: set[str] = field(default_factory=set)
 
     async def compress(
         self,
@@ -49,6 +51,7 @@ class FirstHalf:
         deadline_s: float | None = None,
     ) -> list[Compressed]:
         self.calls.append(list(texts))
+        self.tenants.add(tenant)
         kept: list[Any] = [Watched(len(text), self.readers) for text in texts]
         halves = [text[: len(text) // 2] for text in texts]
         return [Compressed(half, 2, 1, spans) for half, spans in zip(halves, kept, strict=True)]
@@ -61,6 +64,14 @@ async def asked(compressor: FirstHalf, *messages: tuple[str, str], policies: Pol
     answer = await compress_request(json.dumps(body).encode(), body, Principal("tenant", "key"), services)
     services.offload.close()
     return answer
+
+
+@pytest.mark.parametrize(("scope", "tenant"), [("tenant", "tenant"), ("shared", "shared")])
+async def test_scores_are_shared_as_the_policy_says(scope: str, tenant: str) -> None:
+    compressor = FirstHalf()
+    policy = {"name": "p", "cache_scope": scope, "params": {"rate": 0.5, "min_tokens": 0}}
+    await asked(compressor, ("user", "ab"), policies=policy_set(policy))
+    assert compressor.tenants == {tenant}
 
 
 async def test_texts_that_are_asked_for_alike_are_compressed_at_one_go() -> None:
