@@ -15,7 +15,10 @@ from gateway.cache.memory import MemoryCache
 from gateway.chat import handle
 from gateway.config import load as load_config
 from gateway.conversation import Pins
+from gateway.dialects import Dialect
+from gateway.dialects.anthropic_messages import MESSAGES
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import ConfigError, UpstreamBroken, UpstreamError
 from gateway.experiments.backstage import Backstage
 from gateway.experiments.jobs import MOST
@@ -100,6 +103,23 @@ def prefers_the_longer_prompt() -> Answering:
         return json.dumps({"winner": str(1 + lengths.index(max(lengths)))})
 
     return Answering(say)
+
+
+@dataclass
+class Whole(Answering):
+    """Answers with a JSON object of any shape."""
+
+    say: Callable[[dict[str, Any]], Any]
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        self.requests.append(request)
+        assert isinstance(request.body, bytes)
+        said = json.dumps(self.say(json.loads(request.body))).encode()
+
+        async def body() -> Any:
+            yield said
+
+        return UpstreamResponse(200, [(b"content-type", b"application/json")], body())
 
 
 @dataclass
@@ -556,3 +576,45 @@ async def test_a_share_of_nothing_samples_nothing() -> None:
     await gateway.ask(chat(TEXT))
     await gateway.settled()
     assert gateway.outcomes == {}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "said"),
+    [
+        (
+            MESSAGES,
+            {"model": "gpt-4o", "max_tokens": 9, "messages": [{"role": "user", "content": TEXT}]},
+            lambda text: {
+                "type": "message",
+                "content": [{"type": "text", "text": text}],
+                "usage": {"input_tokens": 1000, "output_tokens": 100},
+            },
+        ),
+        (
+            RESPONSES,
+            {"model": "gpt-4o", "input": TEXT, "store": False},
+            lambda text: {
+                "object": "response",
+                "status": "completed",
+                "output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}],
+                "usage": {"input_tokens": 1000, "output_tokens": 100},
+            },
+        ),
+    ],
+    ids=["messages", "responses"],
+)
+async def test_other_dialects_are_mirrored_too(
+    dialect: Dialect, body: dict[str, Any], said: Callable[[str], dict[str, Any]]
+) -> None:
+    upstream = Whole(lambda asked: said(f"asked {len(json.dumps(asked))}"))
+    gateway = running(upstream=upstream)
+    client = FakeClient(json.dumps(body).encode())
+    upstreams: dict[str, Upstream] = {"openai": upstream, "judge": gateway.judge}
+    services = replace(gateway.pipeline.services, upstreams=upstreams, mirror=gateway.backstage)
+    asked = replace(incoming([]), path=dialect.path, target=dialect.path.encode())
+    await handle(asked, client.receive, client.send, services, dialect)
+    await gateway.settled()
+    assert gateway.outcomes == {"judged": 1}
+    assert len(upstream.requests) == 2
+    [verdict] = gateway.verdicts
+    assert verdict.cost_usd == pytest.approx(3 * MIRRORED_USD)
