@@ -58,8 +58,13 @@ _COUNTERS = CharSet(
 _AFTER_COUNTER = CharSet("\0이가은는을를의에도만로으과와씩째간당정쯤까부마여대짜분차권원말초중경후전")
 _LONG_COUNTERS = Members.of_pairs(  # the first two syllables: 퍼센(트), 킬로(미터)
     "가지 마리 시간 달러 퍼센 프로 유로 킬로 미터 그램 밀리 리터 이상 이하 미만 초과 이내 정도 가량 사람 "
-    "차례 그루 켤레 학년 개월 주년 포인 센티 헥타 바이 토큰 와트 분기 세기 페이 여명 여개 단계"
+    "차례 그루 켤레 학년 개월 주년 포인 센티 헥타 바이 토큰 와트 분기 세기 페이 여명 여개 단계 "
+    "군데 가구 세대 송이 자루 포기 바퀴 그릇 접시 다발 묶음 상자 봉지 조각 방울 마디 식구 나라"
 )
+_COPULA = CharSet("였입인")
+"""After a counter: 개였다, 명입니다, 권인데."""
+_COPULA_AFTER_I = CharSet("다었며고라지나")
+"""After a counter and 이: 명이다, 명이었다, 권이며."""
 _NATIVE, _NATIVE_COUNTERS = CharSet("한두세네열"), CharSet("명번살개시")
 _NOT_NATIVE = Members.of_pairs("한번 한시 세시")
 _SINO, _SCALE = CharSet("일이삼사오육륙칠팔구십백천만억"), CharSet("십백천만억")
@@ -85,8 +90,10 @@ _NOT_ONLY_WORDS = _hashes("다만 이만 그만 저만 얼마만 불만 비만 �
 
 def is_counter(hangul: Hangul) -> Bools:
     """Counters, particles attached: 명이, 원을, 시간에; longer words only begin like one."""
-    is_short = (hangul.lengths <= 3) & _COUNTERS.has(hangul.first) & _AFTER_COUNTER.has(hangul.second)
-    return is_short | _LONG_COUNTERS.has(hangul.pairs)
+    is_counted = _COUNTERS.has(hangul.first)
+    is_short = (hangul.lengths <= 3) & is_counted & _AFTER_COUNTER.has(hangul.second)
+    is_i = (hangul.second == ord("이")) & _COPULA_AFTER_I.has(first_codes(hangul.words, hangul.at, 2))
+    return is_short | (is_counted & (_COPULA.has(hangul.second) | is_i)) | _LONG_COUNTERS.has(hangul.pairs)
 
 
 def is_numeral(hangul: Hangul) -> Bools:

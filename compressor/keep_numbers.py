@@ -44,6 +44,7 @@ def numbers(text: str, words: Words, kinds: Kinds, hangul: Hangul | None) -> Boo
     ones = (kinds[:-1] & Kind.ONE).nonzero()[0]
     if len(ones):
         number[ones] |= number[ones + 1] | is_after[ones + 1]
+        number[ones] |= _is_joined(ones, number, np.asarray(kinds & Kind.BETWEEN != 0) & ~words.is_punct)
     if "-" in text:
         number[compounds(words)] = True
     number[romans(words)] = True
@@ -115,6 +116,13 @@ class _Growth:
         linked = (number[left] & self._is_linked[right]) | (self._is_month[left] & number[right])
         for part in (left, self._links, right):
             number[part[linked]] = True
+
+
+def _is_joined(ones: Positions, number: Bools, is_between: Bools) -> Bools:
+    """Which of these words a number follows behind a word or two: one and a half, one or two."""
+    numbers, betweens = np.append(number, [False] * 3), np.append(is_between, [False] * 3)
+    near, far = betweens[ones + 1], betweens[ones + 1] & betweens[ones + 2]
+    return np.asarray((near & numbers[ones + 2]) | (far & numbers[ones + 3]))
 
 
 def _with_room(mask: Bools) -> Bools:

@@ -75,6 +75,7 @@ EN = (
     ),
     Case("He failed to pay and refused delivery.", ("failed", "refused"), ("pay", "delivery")),
     Case("Use tea instead of coffee.", ("instead",), ("Use tea", "coffee")),
+    Case("It took one and a half hours.", ("one and a half hours",), ("It took",)),
     Case("A two-thirds majority needs thirty-six votes.", ("two-thirds", "thirty-six"), ("majority needs",)),
     Case(
         "Louis XIV met Napoleon III in Chapter V; I did.",
@@ -100,6 +101,8 @@ KO = (
     Case("열두 명이 왔고 세 개를 샀다.", ("열두 명이", "세 개를"), ("왔고", "샀다")),
     Case("삼백만 원을 빌렸다.", ("삼백만 원을",), ("빌렸다",)),
     Case("스무 살에 세명이 떠났다.", ("스무 살에", "세명이"), ("떠났다",)),
+    Case("사과는 네 개였지만 마흔한 명이 왔다.", ("네 개였지만", "마흔한 명이"), ("사과는", "왔다")),
+    Case("세 군데에 서른여섯 가구가 산다.", ("세 군데에", "서른여섯 가구가"), ("산다",)),
     Case("2024년 3월 5일 오후 3시 30분에 만났다.", ("2024년 3월 5일 오후 3시 30분에",), ("만났다",)),
     Case("제 3 조 제2항을 보라.", ("제 3 조 제2항을",), ("보라",)),
     Case("참가자는 10 명 이상 20 명 미만이다.", ("10 명 이상 20 명 미만이다",), ("참가자는",)),
