@@ -137,19 +137,10 @@ class Rollbacks:
 class Watch:
     """Keeps `Rollbacks` in step with the ledger, and looks at guardrails."""
 
-    def __init__(
-        self,
-        rollbacks: Rollbacks,
-        books: Books,
-        *,
-        look_s: float = LOOK_S,
-        n_sharing: int = 1,
-        turn: int = 0,
-    ) -> None:
-        """`n_sharing`: so many processes look by turns, `look_s` apart; `turn`: which of them is this."""
-        self._rollbacks, self._books = rollbacks, books
-        self._look_s, self._n_sharing = look_s, n_sharing
-        self._next_look = time.monotonic() + look_s * turn
+    def __init__(self, rollbacks: Rollbacks, books: Books, *, n_sharing: int = 1, turn: int = 0) -> None:
+        """`n_sharing`: so many processes look by turns; `turn`: which of them is this."""
+        self._rollbacks, self._books, self._n_sharing = rollbacks, books, n_sharing
+        self._next_look = time.monotonic() + LOOK_S * turn
         self._trouble = Trouble(
             logger, "experiments cannot be read, what was read last holds: %s", "experiments are read again"
         )
@@ -200,7 +191,7 @@ class Watch:
             if policy.experiment is not None:
                 await self._look_at_one(policy)
         ended = time.monotonic()
-        self._next_look = ended + max(self._look_s, _TIMES_AS_LONG * (ended - began)) * self._n_sharing
+        self._next_look = ended + max(LOOK_S, _TIMES_AS_LONG * (ended - began)) * self._n_sharing
 
     async def _look_at_one(self, policy: Policy) -> None:
         experiment, key = policy.experiment, (policy.name, policy.version)
