@@ -76,8 +76,8 @@ class Rollbacks:
         key, has_failed = (entry.policy, entry.policy_version), _has_failed(entry)
         trials = self._trials.setdefault(key, {}).setdefault(entry.variant, deque(maxlen=LAST))
         trials.append(Trial(entry.created_at, has_failed))
-        policy = self.policies().named(key[0]) if has_failed else None
-        if policy is not None and policy.version == key[1]:
+        policy = self.policies().named(key[0]) if has_failed and self._is_in_force(key) else None
+        if policy is not None:
             self._judge(policy, entry.variant)
 
     def take(self, states: Sequence[ExperimentState]) -> None:
@@ -87,7 +87,11 @@ class Rollbacks:
             if (old := before.get(key)) is not None and old.at == state.at and old.state == state.state:
                 continue
             if state.state == "rolled_back":
-                logger.warning("experiment %s %s is rolled back (%s): %s", *key, _list(state), state.reason)
+                # of older versions only conversations remember anything: no news at every start
+                level = logging.WARNING if self._is_in_force(key) else logging.DEBUG
+                logger.log(
+                    level, "experiment %s %s is rolled back (%s): %s", *key, _list(state), state.reason
+                )
             elif old is not None:
                 logger.warning("experiment %s %s is %s: %s", *key, state.state, state.reason)
                 self._trials.pop(key, None)
@@ -112,6 +116,10 @@ class Rollbacks:
         """What began before the last reset is not judged again."""
         state = self.states.get(key)
         return state.at if state is not None and state.state == "running" else 0.0
+
+    def _is_in_force(self, key: Key) -> bool:
+        policy = self.policies().named(key[0])
+        return policy is not None and policy.version == key[1]
 
     def _judge(self, policy: Policy, arm: str) -> None:
         experiment, key = policy.experiment, (policy.name, policy.version)

@@ -246,6 +246,16 @@ async def test_what_holds_is_known_before_anything_is_served(tmp_path: Path) -> 
     assert down.arms == frozenset()
 
 
+async def test_an_older_version_stays_rolled_back_and_is_no_news(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = Process(filled(tmp_path, NOW, ()))
+    await process.books.set_state(ExperimentState("rag", "older", "rolled_back", 1.0, "errors", ("half",)))
+    await process.watch.read()
+    assert process.rollbacks.arms == {("rag", "older"): frozenset({"half"})}
+    assert caplog.messages == []
+
+
 async def test_where_there_is_no_experiment_the_ledger_is_not_asked(tmp_path: Path) -> None:
     process = Process(filled(tmp_path, NOW, ()), PolicySet(SET.policies[1:], "test"))
     await process.step()
