@@ -20,23 +20,22 @@ from typing import Protocol, TypeVar
 from compressor import Compressed, CompressionParams, ScoreRequest, ScoringError
 from compressor.engine import Late
 from compressor.findings import Findings
-from compressor.flow import whole
 from compressor.types import Scores
 from gateway.cache.analyses import Analyses
 from gateway.chunk_records import ChunkRecords
 from gateway.hashing import Secret
 from gateway.offload import Offload
 from gateway.recorded import (
+    RECORDS_TTL_S,
     contents_subject,
     findings_subject,
     pack_scores,
     read_scores,
     weights_subject,
 )
-from gateway.run import Keys, Records, Run, begin_all, resume_all
+from gateway.run import Keys, Records, Run, begin_all, resume_all, too_late
 from gateway.types import Cache
 
-RECORDS_TTL_S = 7 * 24 * 3600.0
 PUTS_AT_ONCE = 8
 """A store outside the process wants some 0.1 ms of the event loop for each."""
 TURN_CHARACTERS = 128 * 1024
@@ -85,9 +84,7 @@ class CachedCompressor:
             async with asyncio.timeout(deadline_s):
                 return await asyncio.shield(work)
         except TimeoutError:  # the work goes on and its scores are recorded: the next conversation profits
-            return await asyncio.to_thread(
-                lambda: [whole(text, params, "deadline", in_haste=True) for text in texts]
-            )
+            return await asyncio.to_thread(too_late, texts, params)
         except asyncio.CancelledError:  # the client has left: what is queued for it is dropped
             work.cancel()
             raise

@@ -23,11 +23,11 @@ from compressor.llmlingua2 import Probs
 from compressor.types import CacheState
 from gateway.hashing import Secret
 from gateway.offload import Offload
+from gateway.recorded import RECORDS_TTL_S
+from gateway.run import too_late
 from gateway.types import Cache
 
 logger = logging.getLogger(__name__)
-
-RECORDS_TTL_S = 7 * 24 * 3600.0
 
 
 class RowSource(Protocol):
@@ -73,9 +73,7 @@ class CompatCompressor:
             async with asyncio.timeout(deadline_s):
                 return await asyncio.gather(*work)
         except TimeoutError:
-            return await asyncio.to_thread(
-                lambda: [whole(text, params, "deadline", in_haste=True) for text in texts]
-            )
+            return await asyncio.to_thread(too_late, texts, params)
 
     async def _one(
         self, text: str, params: CompressionParams, tenant: str, deadline_s: float | None

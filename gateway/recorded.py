@@ -17,6 +17,7 @@ from compressor.params import CompressionParams
 from compressor.types import SCORE_ONE, Scores
 from compressor.words import WORDS_VERSION
 
+RECORDS_TTL_S = 7 * 24 * 3600.0
 _SCORES_FORMAT = b"1"
 _WEIGHTS_FORMAT = "1"
 _WEIGHTS_HEAD = struct.Struct("<BI")
