@@ -176,10 +176,10 @@ def test_an_answer_made_in_the_background_is_priced_once_when_it_is_fetched(tmp_
 def test_a_deployment_with_a_name_of_its_own_is_priced_as_its_model(tmp_path: Path, api: str) -> None:
     """OpenAI's client for Azure, which puts the deployment into the path of what is older."""
     upstream = DialectsUpstream()
-    models = {"models": {"prod-chat": "gpt-4o-mini"}}
+    models = {"prod-chat": "gpt-4o-mini"}
     with (
         serving(upstream.app()) as port,
-        gateway(tmp_path, f"http://127.0.0.1:{port}", **models) as own,
+        gateway(tmp_path, f"http://127.0.0.1:{port}", models=models) as own,
         openai.AzureOpenAI(
             azure_endpoint=f"http://127.0.0.1:{own}", api_key="k", api_version="2024-10-21", max_retries=0
         ) as client,
