@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import ConfigError
@@ -27,6 +27,9 @@ BUSY_S: Final = 1.0
 
 STORE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, OSError, ConfigError)
 """Everything opening, reading or writing the store may raise."""
+
+ROW_ERRORS: Final = (DataError, UnicodeError)
+"""What storing may raise because of a row and not of the store: text in letters it does not know."""
 
 _PRIVATE: Final = 0o600
 _WAL: Final = "PRAGMA journal_mode=WAL"

@@ -99,6 +99,7 @@ class PostgresDatabase:
             poolclass=NullPool,
             hide_parameters=True,  # an error's text must never carry a row's values
             connect_args={
+                "client_encoding": "utf8",  # whatever the database's is, which the server converts to
                 "connect_timeout": TIMEOUT_S,
                 "options": options,
                 "tcp_user_timeout": TIMEOUT_S * 1000,

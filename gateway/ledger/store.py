@@ -29,7 +29,7 @@ from sqlalchemy import Connection
 
 from gateway.errors import ConfigError
 from gateway.experiments.records import Note
-from gateway.ledger.database import STORE_ERRORS
+from gateway.ledger.database import ROW_ERRORS, STORE_ERRORS
 from gateway.ledger.notes import Row, to_note_row
 from gateway.ledger.opening import Database, open_database
 from gateway.ledger.overview import read_overview
@@ -277,7 +277,10 @@ class SqlLedger:
         """One attempt; none before it is time for the next."""
         if time.monotonic() < self._retry_at:
             return False
+        n_refused = self._store.n_refused
         reason = self._store.try_insert(rows)
+        if n_lost := self._store.n_refused - n_refused:
+            self._drop(n_lost)
         self._set_degraded(reason)
         if reason is None:
             self._pause_s = self._settings.retry_s
@@ -330,6 +333,8 @@ class _Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.n_repeated = 0
+        self.n_refused = 0
+        """Rows that the store takes in no form."""
         self._connection: Connection | None = None
         self._identity: object = None
 
@@ -342,16 +347,32 @@ class _Store:
         return None
 
     def try_insert(self, rows: list[Row]) -> str | None:
-        """All rows in one transaction; returns why that failed."""
+        """All rows in one transaction; returns why that failed.
+
+        A row that is at fault itself keeps no other one from being stored: the rows are halved until it is
+        alone, and then its text goes as ASCII.
+        """
         try:
-            connection = self._open()
-            n_repeated = store_rows(connection, rows) if rows else 0
-            connection.commit()
+            self._insert(rows)
+        except ROW_ERRORS as error:
+            self.close()
+            if len(rows) > 1:
+                half = len(rows) // 2
+                return self.try_insert(rows[:half]) or self.try_insert(rows[half:])
+            if (plain := [_in_ascii(row) for row in rows]) != rows:
+                return self.try_insert(plain)
+            self.n_refused += len(rows)
+            _log.error("a row that the ledger cannot take: %s", type(error).__name__)
         except STORE_ERRORS as error:
             self.close()
             return self.database.explain(error)
-        self.n_repeated += n_repeated
         return None
+
+    def _insert(self, rows: list[Row]) -> None:
+        connection = self._open()
+        n_repeated = store_rows(connection, rows) if rows else 0
+        connection.commit()
+        self.n_repeated += n_repeated
 
     def delete_before(self, created_at: float, n_rows: int) -> int:
         """How many rows went, so many at most; none when that failed: the next write says why."""
@@ -379,3 +400,11 @@ class _Store:
             self._connection = self.database.open_writer()
             self._identity = self.database.identity()
         return self._connection
+
+
+def _in_ascii(row: Row) -> Row:
+    """The row in letters that every encoding knows."""
+    return {
+        name: value.encode("ascii", "replace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }

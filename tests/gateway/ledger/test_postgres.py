@@ -7,6 +7,7 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -67,6 +68,37 @@ async def test_what_is_recorded_is_stored_and_reported(server: PostgresServer) -
     found = await ledger.find("id-7")
     assert found is not None
     assert (found["timing_ms"], found["is_streamed"]) == ({}, False)
+
+
+async def test_a_database_of_fewer_letters_takes_every_row(server: PostgresServer) -> None:
+    """A model may be called anything; not every database knows every letter."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("drop database if exists latin")
+        connection.execute("create database latin encoding 'LATIN1' template template0 locale 'C'")
+    url = f"{server.url.rpartition('/')[0]}/latin"
+    ledger = SqlLedger(url, QUICK)
+    ledger.start()
+    names = {2: "日本", 5: "naïve", 6: "\N{SNOWMAN}"}
+    for n in range(8):
+        ledger.record(entry(n, model=names.get(n, "gpt-4o")))
+    await ledger.aclose()
+    with psycopg.connect(url) as connection:
+        found = connection.execute("select id, model from entries order by created_at").fetchall()
+    expected = {2: "??", 5: "naïve", 6: "?"}
+    assert [row[0] for row in found] == [f"id-{n}" for n in range(8)]
+    assert {n: found[n][1] for n in expected} == expected
+    assert (ledger.dropped, ledger.degraded) == (0, None)
+
+
+async def test_a_row_that_is_taken_in_no_form_is_counted_and_no_other_is_lost(server: PostgresServer) -> None:
+    ledger = SqlLedger(server.url, QUICK)
+    ledger.start()
+    server.change("alter table entries alter column status type smallint")
+    for n in range(5):
+        ledger.record(entry(n, status=10**6 if n == 3 else 200))
+    await ledger.aclose()
+    assert stored(server) == [f"id-{n}" for n in (0, 1, 2, 4)]
+    assert (ledger.dropped, ledger.degraded) == (1, None)
 
 
 async def test_replicas_start_and_write_at_once(server: PostgresServer) -> None:
