@@ -93,7 +93,8 @@ def is_counter(hangul: Hangul) -> Bools:
     is_counted = _COUNTERS.has(hangul.first)
     is_short = (hangul.lengths <= 3) & is_counted & _AFTER_COUNTER.has(hangul.second)
     is_i = (hangul.second == ord("이")) & _COPULA_AFTER_I.has(first_codes(hangul.words, hangul.at, 2))
-    return is_short | (is_counted & (_COPULA.has(hangul.second) | is_i)) | _LONG_COUNTERS.has(hangul.pairs)
+    is_verb = is_counted & (_COPULA.has(hangul.second) | is_i)
+    return np.asarray(is_short | is_verb | _LONG_COUNTERS.has(hangul.pairs))
 
 
 def is_numeral(hangul: Hangul) -> Bools:
