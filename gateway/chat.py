@@ -19,6 +19,7 @@ from starlette.types import Receive, Send
 from compressor import encoding_for
 from gateway.access.scopes import permitted
 from gateway.accounts import Account
+from gateway.beside import answered
 from gateway.cache.guard import request_waits
 from gateway.chain import Link
 from gateway.client import ClientWatch, read_body
@@ -28,9 +29,7 @@ from gateway.dialects.paths import deployment_of
 from gateway.errors import ClientGone
 from gateway.expecting import Destination
 from gateway.experiments.enrolling import Enrolled, enrol
-from gateway.experiments.mirror import begin, sampled
 from gateway.incoming import Incoming
-from gateway.kept.keeping import keep
 from gateway.plan import Plan, Treated
 from gateway.prospects import benefit_of
 from gateway.refusal import Refusal
@@ -88,12 +87,7 @@ async def handle(
     except asyncio.CancelledError:  # the server stops
         account.close_unanswered()
         raise
-    plan = replace(plan, answers=dialect.answers)
-    sample = sampled(account, plan, dialect, send)
-    await account.answer(plan, receive, send if sample is None else sample.copy)
-    keep(account, plan, dialect)
-    if sample is not None:
-        begin(sample, services)
+    await answered(account, replace(plan, answers=dialect.answers), dialect, receive, send)
 
 
 async def plan_or_original(account: Account, body: bytes, dialect: Dialect) -> Plan:

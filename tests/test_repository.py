@@ -30,6 +30,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:root|Users|work)/\w")
 
 BROAD_EXCEPT = {
     "gateway/chat.py": "the fail-open line: no trouble of ours reaches the client",
+    "gateway/beside.py": "the same, for what no answer depends on",
+    "gateway/experiments/jobs.py": "work that nobody waits for: counted, and the next one is done",
     "gateway/texts.py": "the same, close to the compressor: texts sent before keep their bytes (law 4)",
     "gateway/downstream/exchange.py": "the outermost edge, in uvicorn's stead: a fault ends its own request",
     "compressor/worker.py": "the device thread: it must outlive any batch, and every waiter is answered",
@@ -136,7 +138,10 @@ POLLING = {
     "tests/compressor/test_isolated.py",
     "tests/conformance/sdk_suite.py",
     "tests/e2e/scripted_upstream.py",
+    "tests/e2e/test_mirror.py",
     "tests/e2e/whole_cells.py",
+    "tests/gateway/experiments/test_jobs.py",
+    "tests/gateway/experiments/test_mirror.py",
     "tests/gateway/remote/test_engine.py",
     "tests/redis_server.py",
 }

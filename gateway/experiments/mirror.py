@@ -11,7 +11,6 @@ on record. Whatever goes wrong is one more in `pith_mirror_total`, and nothing e
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,8 +61,6 @@ _OF_THE_MOMENT: Final = frozenset({"deadline", "overloaded", "scorer_down"})
 _OK: Final = 200
 _TOO_MUCH: Final = frozenset({429, 503, 529})
 _REFUSED: Final = {"budget_exceeded": "budget", "rate_limit_exceeded": "rate"}
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Dropped(Exception):
@@ -128,14 +125,10 @@ def sampled(account: Account, plan: Plan, dialect: Dialect, send: Send) -> Sampl
     if services.mirror is None or decision is None or not is_sent:
         return None
     assert plan.treated is not None
-    try:
-        rolled_back = services.rollbacks.arms.get((decision.policy or "", decision.version or ""), ())
-        policy = services.policies.current.named(decision.policy or "")
-        found = pairing(policy, decision, account.id, frozenset(rolled_back))
-        upstream = services.config.upstream_for(account.incoming.path, plan.treated.request.model)
-    except Exception:  # noqa: BLE001 - the fail-open line, once more: the request goes on by itself
-        _log.exception("a request could not be sampled")
-        return None
+    rolled_back = services.rollbacks.arms.get((decision.policy or "", decision.version or ""), ())
+    policy = services.policies.current.named(decision.policy or "")
+    found = pairing(policy, decision, account.id, frozenset(rolled_back))
+    upstream = services.config.upstream_for(account.incoming.path, plan.treated.request.model)
     if found is None or plan.enrolled is None:
         return None
     return Sample(

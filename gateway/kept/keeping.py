@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
 from gateway.accounts import Account
 from gateway.dialects import Dialect
 from gateway.kept.record import Kept
 from gateway.plan import Plan
 
-_log = logging.getLogger(__name__)
-
 
 def keep(account: Account, plan: Plan, dialect: Dialect) -> None:
     """Hand the request to the keeper, where it is to be kept. The client has been answered."""
-    try:
-        kept = _kept(account, plan, dialect)
-        if kept is not None and account.services.keeper is not None:
-            account.services.keeper.keep(kept)
-    except Exception:  # noqa: BLE001 - law 6: nobody's answer depends on this
-        _log.exception("a request was not kept")
+    kept = _kept(account, plan, dialect)
+    if kept is not None and account.services.keeper is not None:
+        account.services.keeper.keep(kept)
 
 
 def _kept(account: Account, plan: Plan, dialect: Dialect) -> Kept | None:
