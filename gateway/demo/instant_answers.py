@@ -94,8 +94,8 @@ def _messages_events(whole: Mapping[str, Any]) -> Iterator[bytes]:
         delta = {"type": "text_delta", "text": f" {number}"}
         yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
     yield _event({"type": "content_block_stop", "index": 0})
-    delta = {"stop_reason": "end_turn", "stop_sequence": None}
-    yield _event({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 1}})
+    ended = {"stop_reason": "end_turn", "stop_sequence": None}
+    yield _event({"type": "message_delta", "delta": ended, "usage": {"output_tokens": 1}})
     yield _event({"type": "message_stop"})
 
 
