@@ -255,3 +255,24 @@ async def test_odd_notes_are_dropped_alone(tmp_path: Path) -> None:
     with open_database(url).open_reader() as reader:
         [row] = reader.execute(select(feedback)).mappings()
     assert (len(row["id"]), row["created_at"], row["score"], len(row["reason"])) == (64, 0.0, 0.0, 1_000)
+
+
+async def test_replicas_add_to_the_same_units(url: str) -> None:
+    quick = LedgerSettings(flush_s=0.001, batch_rows=7, retry_s=0.01, retry_max_s=0.02)
+    replicas = [SqlLedger(url, quick), SqlLedger(url, quick)]
+    for replica in replicas:
+        replica.start()
+    for n in range(120):
+        name = f"unit-{n % 5}"
+        replica = replicas[n % 2]
+        replica.note(exposure(100.0 + n, unit=name))
+        replica.record(entry(n, unit=name, is_eligible=n % 3 > 0, cost_usd=0.5))
+        replica.note(Feedback(f"pith-{n}", 300.0, 1.0))
+    for replica in replicas:
+        await replica.aclose()
+    assert [replica.dropped for replica in replicas] == [0, 0]
+    outcomes = await open_experiments(url).outcomes("rag", "v1")
+    assert outcomes.columns["requests"].tolist() == [24] * 5
+    assert outcomes.columns["feedback_n"].tolist() == [24] * 5
+    assert outcomes.columns["cost_usd"].tolist() == [12.0] * 5
+    assert (outcomes.first_at, outcomes.last_at) == (100.0, 219.0)
