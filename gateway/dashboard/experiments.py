@@ -11,6 +11,7 @@ from gateway.dashboard.intervals import Drawing, Span, draw
 from gateway.experiments import shown
 from gateway.experiments.known import Census, Known
 from gateway.experiments.shown import Row, kind_of
+from policies.outcomes import METRICS
 from policies.verdict import JudgeReading, Reading, Verdict
 
 MOST_EXPERIMENTS: Final = 50
@@ -202,10 +203,13 @@ def _line(row: Row, picture: Drawing | None) -> Line:
 
 
 def _span(reading: Reading) -> Span | None:
-    """In the unit in which the table has the change."""
+    """In the unit in which the table has the change; the margin on the side that is worse."""
+    metric = METRICS.get(reading.metric)
+    is_higher_better = metric is not None and metric.better == "higher"
+    margin = -reading.margin if reading.margin is not None and is_higher_better else reading.margin
     relative = reading.relative
     if relative is not None and not kind_of(reading.metric).is_share:
-        return Span(relative.low, relative.high, relative.change, reading.margin)
+        return Span(relative.low, relative.high, relative.change, margin)
     if reading.difference is None or reading.low is None or reading.high is None:
         return None
-    return Span(reading.low, reading.high, reading.difference, reading.margin)
+    return Span(reading.low, reading.high, reading.difference, margin)
