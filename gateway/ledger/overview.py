@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Label, Subquery, Table, case, func, literal, select
 
-from gateway.ledger.schema import daily, day_of, entries
+from gateway.ledger.schema import as_text, daily, day_of, entries
 from gateway.overview import (
     DIMENSIONS,
     MAX_GROUPS,
@@ -162,7 +162,7 @@ def _of(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
     if selection.dimension is None:
         return []
     column = table.c[_known(selection.dimension)]
-    return [column.is_(None) if selection.value == NO_GROUP else column == selection.value]
+    return [column.is_(None) if selection.value == NO_GROUP else column == as_text(selection.value or "")]
 
 
 def _known(dimension: str) -> str:

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from gateway.ledger.rollup import is_unpriced, row_sums
-from gateway.ledger.schema import GROUPS, MONEY, SUMS, daily, day_of, entries
+from gateway.ledger.schema import GROUPS, MONEY, SUMS, as_text, daily, day_of, entries
 from gateway.types import ReportRow
 
 NO_GROUP: Final = "(none)"
@@ -59,7 +59,7 @@ def unpriced_models(connection: Connection, since: float | None = None) -> list[
 
 def entry_row(connection: Connection, request_id: str) -> dict[str, object] | None:
     """One request's row, its stages as a mapping; None when there is none."""
-    row = connection.execute(select(entries).where(_column.id == request_id)).mappings().first()
+    row = connection.execute(select(entries).where(_column.id == as_text(request_id))).mappings().first()
     return None if row is None else {**row, "timing_ms": orjson.loads(row["timing_ms"])}
 
 

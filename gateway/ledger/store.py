@@ -156,6 +156,9 @@ class SqlLedger:
     @property
     def degraded(self) -> str | None:
         """Why entries are not reaching the store, or None."""
+        has_begun, is_over = self._writer.ident is not None, self._is_closing.is_set()
+        if has_begun and not is_over and not self._writer.is_alive():
+            return "ledger: its writer has ended by a fault; restart Pith"
         return self._degraded
 
     @property

@@ -20,6 +20,7 @@ from gateway.ledger.report import GROUPS, report_rows
 from gateway.ledger.schema import entries, metadata, to_row
 from gateway.ledger.store import LedgerSettings, SqlLedger
 from gateway.ledger.versions import REVISIONS
+from gateway.overview import Selection
 from gateway.types import Entry, Usage
 from tests.postgres_server import PASSWORD, PostgresServer, postgres_server
 from tests.redis_server import PATIENCE_S
@@ -99,6 +100,15 @@ async def test_a_row_that_is_taken_in_no_form_is_counted_and_no_other_is_lost(se
     await ledger.aclose()
     assert stored(server) == [f"id-{n}" for n in (0, 1, 2, 4)]
     assert (ledger.dropped, ledger.degraded) == (1, None)
+
+
+async def test_what_no_name_can_be_is_found_nowhere(server: PostgresServer) -> None:
+    ledger = SqlLedger(server.url, QUICK)
+    ledger.start()
+    ledger.record(entry(1))
+    await ledger.aclose()
+    assert await ledger.find("id-1\x00") is None
+    assert (await ledger.overview("model", Selection(None, "model", "a\x00\ud800"))).total.requests == 0
 
 
 async def test_replicas_start_and_write_at_once(server: PostgresServer) -> None:

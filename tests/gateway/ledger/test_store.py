@@ -57,6 +57,27 @@ class Watched:
         return self._states.get(timeout=TIMEOUT_S)
 
 
+class Unforeseen:
+    """What the writer's thread was not written for."""
+
+    @property
+    def created_at(self) -> float:
+        raise RuntimeError("unforeseen")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_writer_that_has_ended_by_a_fault_is_told_of(tmp_path: Path) -> None:
+    ledger = SqlLedger(f"sqlite:///{tmp_path / 'pith.db'}", QUICK)
+    assert ledger.degraded is None, "it has not begun"
+    ledger.start()
+    [writer] = [thread for thread in threading.enumerate() if thread.name == "ledger"]
+    ledger.record(cast(Entry, Unforeseen()))
+    await asyncio.to_thread(writer.join, TIMEOUT_S)
+    assert ledger.degraded == "ledger: its writer has ended by a fault; restart Pith"
+    await ledger.aclose()
+    assert ledger.degraded is None
+
+
 async def test_writes_everything_before_it_is_closed(tmp_path: Path) -> None:
     ledger: Ledger
     ledger = sql_ledger = SqlLedger(f"sqlite:///{tmp_path / 'pith.db'}")
