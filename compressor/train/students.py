@@ -198,11 +198,13 @@ def picture(results: Sequence[Result], language: str) -> str:
         if margin <= x <= width - margin:
             lines.append(f'<line x1="{x:.0f}" y1="26" x2="{x:.0f}" y2="{height - margin}" stroke="#ddd"/>')
             lines.append(f'<text x="{x:.0f}" y="{height - 28}" text-anchor="middle">{speed_shown:,}</text>')
-    for at, quality, name in found:
+    for i, (at, quality, name) in enumerate(found):
         x = margin + (at - left) / (right - left) * (width - 2 * margin)
         y = 30 + (high - quality) / (high - low) * (height - margin - 40)
         lines.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="#1565c0"/>')
-        lines.append(f'<text x="{x + 7:.0f}" y="{y + 4:.0f}">{escape(name)}, {quality:.3f}</text>')
+        lines.append(
+            f'<text x="{x - 4:.0f}" y="{y + (18 if i % 2 else -9):.0f}">{escape(name)}, {quality:.3f}</text>'
+        )
     return "\n".join([*lines, "</svg>", ""])
 
 
