@@ -295,3 +295,15 @@ def until_unit(folder: Path, holds: Callable[[Json], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not any(holds(unit) for unit in units(folder).values()):
         assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("unit", ["conversation", "user"])
+def test_neither_units_nor_users_nor_questions_rest_anywhere(tmp_path: Path, unit: str) -> None:
+    with asked(tmp_path, Answering(), policies=policy(unit=unit)) as client:
+        for _ in range(2):
+            say(client, chat(LONG + "What does canary-question mean?", user="canary-user"), "canary-unit")
+            say(client, chat(LONG + "What does canary-question mean?", user="canary-user"))
+        until_unit(tmp_path, lambda unit: unit["retries"] == 1)
+    rest = b"".join(file.read_bytes() for file in tmp_path.glob("ledger.db*") if file.is_file())
+    assert b"experiment_units" in rest
+    assert b"canary" not in rest
