@@ -23,6 +23,7 @@ from policies.match import PolicySet
 from policies.outcomes import Metric
 from tests.gateway.experiments.filled import ARMS, Arm, filled, policies, rows_of
 from tests.gateway.pipeline import Pipeline, pipeline
+from tests.postgres_server import postgres_server
 
 SET = policies()
 RAG = SET.policies[0]
@@ -163,6 +164,24 @@ async def test_requests_that_fail_beside_controls_that_do_not_end_the_arm_at_onc
     assert one.arms == other.arms == {"half", "harsh"}
     [state] = await one.books.store.states()
     assert state.arms == ("half", "harsh")
+
+
+async def test_replicas_on_one_postgresql_obey_each_other() -> None:
+    with postgres_server() as server:
+        open_database(server.url).open_writer().close()
+        one, other = Process(server.url), Process(server.url)
+        fail(one)
+        await one.step()
+        await other.step()
+        assert one.arms == other.arms == {"harsh"}
+        fail(other, "half")
+        await other.step()
+        await one.step()
+        assert one.arms == other.arms == {"half", "harsh"}
+        await reset(other.books.store, SET, "rag", NOW + 5)
+        await one.step()
+        await other.step()
+        assert one.arms == other.arms == frozenset()
 
 
 @pytest.mark.parametrize("status", [200, 499])
