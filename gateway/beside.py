@@ -13,7 +13,8 @@ from starlette.types import Receive, Send
 
 from gateway.accounts import Account
 from gateway.dialects import Dialect
-from gateway.experiments.mirror import begin, sampled
+from gateway.experiments.mirror import begin
+from gateway.experiments.sample import sampled
 from gateway.kept.keeping import keep
 from gateway.plan import Plan
 
