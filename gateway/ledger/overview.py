@@ -1,7 +1,9 @@
 """What the dashboard asks of the ledger, as statements any SQL database runs.
 
 Sums are those of whole days that are kept for ever. What these do not hold (our cache, added time,
-conversations) is of the latest RECENT rows of the selection, so that a page takes as long whatever there is.
+conversations) is of the latest RECENT rows of the selection, and lists are of those, too: of a group, and of
+negative savings, no more than the latest SCANNED rows are looked through. So a page takes as long whatever
+there is.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Label, Subquery, Table, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Label, Select, Subquery, case, func, literal, select
 
 from gateway.ledger.schema import as_text, daily, day_of, entries
 from gateway.overview import (
@@ -27,6 +29,9 @@ from gateway.overview import (
 
 LISTED: Final = 20
 """Requests of one list."""
+
+SCANNED: Final = 200_000
+"""Rows that are looked through for the few that are wanted: a third of a second in SQLite."""
 
 _FACTS: Final = (
     "id",
@@ -53,21 +58,37 @@ _SUMMED: Final[Mapping[str, str]] = {
 """Fields of `Sums`, and where the daily sums have them."""
 
 
-def read_overview(connection: Connection, dimension: str, selection: Selection) -> Overview:
+def read_overview(
+    connection: Connection, dimension: str, selection: Selection, scanned: int = SCANNED
+) -> Overview:
     """All that one view shows. Raises ValueError for what is no dimension."""
-    [total] = _sums(connection, None, selection)
+    rows = _rows(selection, scanned)
+    recent = rows.order_by(rows.selected_columns.created_at.desc()).limit(RECENT).subquery()
+    [total] = _sums(connection, None, selection, recent)
     return Overview(
-        groups=_sums(connection, dimension, selection),
-        days=sorted(_sums(connection, "day", selection), key=lambda row: row.group),
-        skips=_sums(connection, "skip", selection),
+        groups=_sums(connection, dimension, selection, recent),
+        days=sorted(_sums(connection, "day", selection, recent), key=lambda row: row.group),
+        skips=_sums(connection, "skip", selection, recent),
         total=total,
-        turns=_turns(connection, selection),
-        negative=_requests(connection, selection, only_negative=True),
-        latest=_requests(connection, selection, only_negative=False),
+        turns=_turns(connection, recent),
+        negative=_worst(connection, _rows(selection, scanned, is_scan=True)),
+        latest=_listed(connection, rows.order_by(rows.selected_columns.created_at.desc())),
     )
 
 
-def _sums(connection: Connection, dimension: str | None, selection: Selection) -> list[Sums]:
+def _rows(selection: Selection, scanned: int, *, is_scan: bool = False) -> Select[Any]:
+    """The rows of the selection: of a group, and where it `is_scan`, among the latest so many of the time."""
+    since = selection.since
+    latest = select(entries).where(*([] if since is None else [entries.c.created_at >= since]))
+    if selection.dimension is None and not is_scan:
+        return latest
+    row = latest.order_by(entries.c.created_at.desc()).limit(scanned).subquery()
+    return select(row).where(*_of(row, selection))
+
+
+def _sums(
+    connection: Connection, dimension: str | None, selection: Selection, recent_rows: Subquery
+) -> list[Sums]:
     """A row a group, with what is known of its latest requests."""
     group = _group(daily, dimension)
     summed = [func.coalesce(func.sum(daily.c[column]), 0).label(name) for name, column in _SUMMED.items()]
@@ -78,14 +99,13 @@ def _sums(connection: Connection, dimension: str | None, selection: Selection) -
         # Of days the latest: a chart has room for so many.
         is_later = daily.c.day.desc() if dimension == "day" else func.sum(daily.c.requests).desc()
         query = query.group_by(group).order_by(is_later, group).limit(MAX_GROUPS)
-    recent = _recent(connection, dimension, selection)
+    recent = _recent(connection, dimension, recent_rows)
     rows = [_to_sums(row) for row in connection.execute(query).mappings()]
     return [replace(row, **recent.get(row.group, {})) for row in rows]
 
 
-def _recent(connection: Connection, dimension: str | None, selection: Selection) -> dict[str, dict[str, Any]]:
+def _recent(connection: Connection, dimension: str | None, row: Subquery) -> dict[str, dict[str, Any]]:
     """By group, what the latest rows know."""
-    row = _latest(selection)
     group = _group(row, dimension)
     query = select(
         group,
@@ -105,9 +125,8 @@ def _recent(connection: Connection, dimension: str | None, selection: Selection)
     return found
 
 
-def _turns(connection: Connection, selection: Selection) -> Turns:
+def _turns(connection: Connection, row: Subquery) -> Turns:
     """Conversations where policies are applied, beside those where they are not."""
-    row = _latest(selection)
     is_on = case((row.c.mode == "on", 1), else_=0).label("is_on")
     query = (
         select(is_on, func.count(row.c.conversation), func.count(row.c.conversation.distinct()))
@@ -118,25 +137,17 @@ def _turns(connection: Connection, selection: Selection) -> Turns:
     return Turns(*found.get(1, (0, 0)), *found.get(0, (0, 0)))
 
 
-def _latest(selection: Selection) -> Subquery:
-    """The latest RECENT rows of the selection."""
-    latest = select(entries).where(*_of(entries, selection)).order_by(entries.c.created_at.desc())
-    if selection.since is not None:
-        latest = latest.where(entries.c.created_at >= selection.since)
-    return latest.limit(RECENT).subquery()
+def _worst(connection: Connection, rows: Select[Any]) -> list[Listed]:
+    """The worst savings, worst first."""
+    saved = rows.selected_columns.saved_usd
+    return _listed(connection, rows.where(saved < 0).order_by(saved))
 
 
-def _requests(connection: Connection, selection: Selection, *, only_negative: bool) -> list[Listed]:
-    """The worst savings, or the latest requests, in that order."""
-    columns = [entries.c[name] for name in (*_FACTS, *_MONEY, "added_ms")]
-    query = select(*columns).where(*_of(entries, selection)).limit(LISTED)
-    if selection.since is not None:
-        query = query.where(entries.c.created_at >= selection.since)
-    if only_negative:
-        query = query.where(entries.c.saved_usd < 0).order_by(entries.c.saved_usd)
-    else:
-        query = query.order_by(entries.c.created_at.desc())
-    return [Listed(**row) for row in connection.execute(query).mappings()]
+def _listed(connection: Connection, rows: Select[Any]) -> list[Listed]:
+    """As many as a list has."""
+    columns = [rows.selected_columns[name] for name in (*_FACTS, *_MONEY, "added_ms")]
+    found = connection.execute(rows.with_only_columns(*columns).limit(LISTED)).mappings()
+    return [Listed(**row) for row in found]
 
 
 def _to_sums(row: Any) -> Sums:
@@ -158,7 +169,7 @@ def _group(table: Any, dimension: str | None) -> Label[Any]:
     return column.label("group")
 
 
-def _of(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+def _of(table: Any, selection: Selection) -> list[ColumnElement[bool]]:
     if selection.dimension is None:
         return []
     column = table.c[_known(selection.dimension)]

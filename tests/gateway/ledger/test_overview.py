@@ -159,3 +159,19 @@ async def overview_of(url: str, rows: list[Entry], selection: Selection) -> Over
         ledger.record(row)
     await ledger.aclose()
     return await ledger.overview("team", selection)
+
+
+def test_no_more_than_the_latest_rows_are_looked_through_for_a_group_and_for_losses(
+    connection: Connection,
+) -> None:
+    said: dict[str, Any] = {"conversation": "c", "cache": "hit", "saved_usd": -1.0, "team": "a"}
+    write(connection, *(entry(n, **{**said, "saved_usd": -1.0 - n / 10}) for n in range(6)))
+    write(connection, *(entry(10 + n, **{**said, "saved_usd": 1.0, "team": "b"}) for n in range(3)))
+    seen = read_overview(connection, "policy", Selection(None, "team", "a"), scanned=5)
+    assert (seen.total.requests, seen.total.lookups) == (6, 2), "sums are of all that ever was"
+    assert [row.id for row in seen.negative] == ["pith-5", "pith-4"]
+    assert [row.id for row in seen.latest] == ["pith-5", "pith-4"]
+    everything = read_overview(connection, "policy", Selection(), scanned=5)
+    assert [row.id for row in everything.negative] == ["pith-5", "pith-4"]
+    assert len(everything.latest) == everything.total.lookups == 9
+    assert [row.id for row in read_overview(connection, "day", Selection(13.0), scanned=5).latest] == []
