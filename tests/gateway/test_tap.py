@@ -191,3 +191,33 @@ def test_unreadable_bodies_have_no_usage_and_pass(body: bytes, encoding: bytes) 
 def test_after_broken_packing_nothing_more_is_read() -> None:
     tap, out = tap_over([b"junk", gzip.compress(BODY)], [*JSON, (b"content-encoding", b"gzip")])
     assert (tap.usage, out) == (None, b"junk" + gzip.compress(BODY))
+
+
+@pytest.mark.parametrize(
+    ("shape", "events"),
+    [
+        (CHAT_ANSWERS, [{"model": "gpt-4o-2024-08-06", "choices": []}]),
+        (RESPONSES_ANSWERS, [{"type": "response.created", "response": {"model": "gpt-4o-2024-08-06"}}]),
+        (ANTHROPIC_ANSWERS, [{"type": "message_start", "message": {"model": "gpt-4o-2024-08-06"}}]),
+        (
+            CHAT_ANSWERS,
+            [{"model": 7}, {"model": ""}, {"message": "x"}, {"model": "gpt-4o-2024-08-06"}, {"model": "b"}],
+        ),
+    ],
+)
+def test_the_model_that_answers_is_the_first_that_is_named(
+    shape: AnswerShape, events: list[dict[str, object]]
+) -> None:
+    tap = UsageTap(shape)
+    tap.head(200, SSE)
+    for said in events:
+        tap.feed(b"data: " + orjson.dumps(said) + b"\n\n")
+    assert tap.model == "gpt-4o-2024-08-06"
+
+
+def test_a_models_name_is_cut() -> None:
+    tap = UsageTap()
+    tap.head(200, JSON)
+    tap.feed(orjson.dumps({"model": "m" * 5000}))
+    tap.end()
+    assert tap.model == "m" * 200
