@@ -32,7 +32,7 @@ class Copy:
         """An ASGI `send`."""
         await self.send(message)
         if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message["headers"])
+            self.status, self.headers = message["status"], list(message.get("headers", ()))
         elif message["type"] == "http.response.body" and self.n_bytes <= MOST_BYTES:
             self.parts.append(message.get("body", b""))
             self.n_bytes += len(self.parts[-1])
