@@ -24,10 +24,9 @@ from compressor.scorers.cores import allowed_cores
 from compressor.scorers.embedded_folder import SHIPPED, Model, read_model
 from compressor.scorers.embedded_inputs import INPUTS_VERSION, NOTHING, Inputs, inputs_of
 from compressor.scorers.embedded_session import Session, open_session
-from compressor.scorers.frequency import FrequencyScorer, group_of, score
+from compressor.scorers.frequency import FrequencyScorer, look, score
 from compressor.scorers.frequency_marks import Marks
 from compressor.scorers.frequency_pairs import level_pairs
-from compressor.scorers.frequency_types import find_types
 from compressor.types import SCORE_ONE, Chunk, Scores, Words
 from compressor.words import WORDS_VERSION
 
@@ -81,9 +80,10 @@ class EmbeddedScorer:
             return []
         if len(words) > LONGEST:
             return [Chunk(1, score(words).astype(np.float32) / np.float32(SCORE_ONE))]
-        inputs = inputs_of(text, words, self._model.tokenizer)
-        share = SHARES[group_of(find_types(words))]
-        beside = logits(score(words).astype(np.float32) / np.float32(SCORE_ONE)) * np.float32(share)
+        sight = look(words)
+        inputs = inputs_of(text, words, self._model.tokenizer, sight)
+        share = SHARES[sight.group]
+        beside = logits(score(words, sight).astype(np.float32) / np.float32(SCORE_ONE)) * np.float32(share)
         return [
             Chunk(
                 window.end - window.start + 2,

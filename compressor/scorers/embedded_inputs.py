@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from compressor.scorers.frequency import group_of
-from compressor.scorers.frequency_features import SIZES, features
-from compressor.scorers.frequency_types import find_types
+from compressor.scorers.frequency import Sight, look
+from compressor.scorers.frequency_features import SIZES
 from compressor.scorers.frequency_weights import GROUPS
 from compressor.types import Ints, Words
 
@@ -67,23 +66,27 @@ class Inputs:
         return self.pieces[np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)], sizes
 
 
-def inputs_of(text: str, words: Words, tokenizer: Tokenizer) -> Inputs:
-    """What the model sees of a text that has words."""
-    _, first, of = np.unique(words.hashes, return_index=True, return_inverse=True)
+def inputs_of(text: str, words: Words, tokenizer: Tokenizer, sight: Sight | None = None) -> Inputs:
+    """What the model sees of a text that has words. `sight` is of these words."""
+    sight = sight or look(words)
+    of = sight.types.of
+    at = np.flatnonzero(sight.types.rank == 0)
+    first = np.empty(len(at), np.intp)
+    first[of[at]] = at
     spans = zip(words.starts[first].tolist(), words.ends[first].tolist(), strict=True)
     spelled = [_SURROGATES.sub("\ufffd", text[start:end]) for start, end in spans]
     pieces, counts = _pieces(spelled, tokenizer)
     starts = np.zeros(len(counts) + 1, np.intp)
     np.cumsum(counts, out=starts[1:])
-    return Inputs(pieces, starts, of, values_of(words))
+    return Inputs(pieces, starts, of, values_of(words, sight))
 
 
-def values_of(words: Words) -> Ints:
+def values_of(words: Words, sight: Sight | None = None) -> Ints:
     """The integers of each word, as rows of the one table."""
-    types = find_types(words)
+    sight = sight or look(words)
     values = np.empty((len(words), len(COLUMNS)), np.int32)
-    values[:, 0] = GROUPS.index(group_of(types))
-    for column, found in enumerate(features(words, types).values(), start=1):
+    values[:, 0] = GROUPS.index(sight.group)
+    for column, found in enumerate(sight.features.values(), start=1):
         values[:, column] = found + OFFSETS[column]
     return values
 

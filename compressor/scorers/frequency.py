@@ -7,7 +7,8 @@ Whole numbers from the text to the score, so equal texts score equal on every ma
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +22,7 @@ from compressor.scorers.frequency_roles import read_roles
 from compressor.scorers.frequency_types import Types, find_types
 from compressor.scorers.frequency_weights import logistic, read_weights, weights
 from compressor.turns import give_way
-from compressor.types import SCORE_ONE, Chunk, Scores, Words
+from compressor.types import SCORE_ONE, Chunk, Ints, Scores, Words
 from compressor.words import WORDS_VERSION
 
 VERSION = "1"
@@ -64,13 +65,28 @@ class FrequencyScorer:
         return score(chunk.payload)
 
 
-def score(words: Words) -> Scores:
-    """Scores of the words of one text; there must be some."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What there is to see of the words of a text: most of what scoring it costs."""
+
+    types: Types
+    group: str
+    features: Mapping[str, Ints]
+
+
+def look(words: Words) -> Sight:
+    """What the words are; there must be some."""
     types = find_types(words)
+    return Sight(types, group_of(types), features(words, types))
+
+
+def score(words: Words, sight: Sight | None = None) -> Scores:
+    """Scores of the words of one text; there must be some. `sight` is of these words."""
+    sight = sight or look(words)
+    types, group = sight.types, sight.group
     table = weights()
-    group = group_of(types)
     total = table.words(types.stems, types.columns)[types.of] + np.int32(table.intercepts[group])
-    for name, values in features(words, types).items():
+    for name, values in sight.features.items():
         total += table.tables[group][name][values]
     return level_pairs(words, Marks.of(words), logistic(total))
 
