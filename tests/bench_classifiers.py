@@ -27,6 +27,7 @@ from compressor import load_scorer
 from compressor.bench import MODEL
 from gateway.bench import besides_model, text_stages
 from gateway.demo.corpus import PROSE, prose
+from gateway.interpreter import settle
 from gateway.load.machine import confined, cores, load_average
 
 PIECES = 8000
@@ -97,6 +98,7 @@ def measure(kind: str, tokens: int, text_tokens: int, repeats: int) -> dict[str,
     with tempfile.TemporaryDirectory() as name:
         make(kind, Path(name))
         scorer = load_scorer(name, device="cpu", precision="fp32")
+        settle()  # as `pith serve` does
         _, runs = text_stages(scorer, tokens, text_tokens, repeats)
     sums = [besides_model({stage: seconds[run] for stage, seconds in runs.items()}) for run in range(repeats)]
     return {stage: median(seconds) * 1e6 for stage, seconds in runs.items() if stage != MODEL} | {

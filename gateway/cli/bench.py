@@ -22,6 +22,7 @@ from gateway.cli.bench_ledger import ledger
 from gateway.cli.load import gateway
 from gateway.cli.throughput import compressor
 from gateway.config import load as load_config
+from gateway.interpreter import settle
 from gateway.load.machine import confined, cores, load_average
 from gateway.services import load
 
@@ -69,6 +70,7 @@ def text(tokens: int, text_tokens: int, scorer: str, repeats: int, as_json: bool
     core, _ = cores()
     with confined(core):  # libraries that are loaded meanwhile start no threads
         loaded = load(load_config(None, {}, {"compressor.scorer": scorer}))
+        settle()  # as `pith serve` does
         n_tokens, runs = text_stages(loaded, tokens, text_tokens, repeats)
     sums = [besides_model({stage: seconds[run] for stage, seconds in runs.items()}) for run in range(repeats)]
     found: Json = {
