@@ -40,6 +40,9 @@ COLUMNS: Final = (*SUMS, FIRST)
 UNITS: Final = "units"
 """As a metric's denominator: the number of units."""
 
+UNIT_COST: Final = "unit_cost"
+"""The metric that shows what a request's cost hides: that a unit makes more requests."""
+
 Kind: TypeAlias = Literal["primary", "guardrail", "secondary"]
 
 
@@ -73,6 +76,7 @@ class Metric:
 
 _METRICS: Final = (
     Metric("billed_cost", ("cost_usd", "compression_usd"), "requests", kind="primary"),
+    Metric(UNIT_COST, ("cost_usd", "compression_usd"), UNITS),
     Metric("saved_share", ("saved_usd",), "counterfactual_usd", better="higher"),
     Metric("uncached_tokens", ("uncached_tokens",), "requests"),
     Metric("cached_tokens", ("cached_tokens",), "requests", better="higher"),

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from policies.outcomes import Outcomes
+from policies.outcomes import UNIT_COST, Outcomes
 from policies.readings import (
     Figures,
     UnitFigures,
@@ -303,6 +303,16 @@ def _to_go(read: Verdict) -> str:
 
 
 def _open_rails(read: Verdict, arm: str) -> list[str]:
-    return open_rails(
+    """What keeps an arm from being shipped, first of all a guardrail."""
+    rails = open_rails(
         (one for one in read.guardrails if one.arm == arm), (one for one in read.judge if one.arm == arm)
     )
+    return rails + _dearer(read, arm)
+
+
+def _dearer(read: Verdict, arm: str) -> list[str]:
+    """That units cost more in all, though requests may cost less: then more of them are made."""
+    found = (one for one in read.secondary if (one.metric, one.arm) == (UNIT_COST, arm))
+    if not any(one.low is not None and one.low > 0 for one in found):
+        return []
+    return ["a unit costs more in all, for it makes more requests"]

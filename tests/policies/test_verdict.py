@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from policies.outcomes import COLUMNS, HOLDOUT, METRICS, Outcomes
+from policies.outcomes import COLUMNS, FIRST, HOLDOUT, METRICS, Outcomes
 from policies.readings import UnitFigures
 from policies.schema import Experiment
 from policies.verdict import Evidence, JudgeCounts, Verdict, harms_of, verdict
@@ -246,7 +246,21 @@ def test_every_metric_is_read_once() -> None:
 def test_secondary_metrics_that_differ_are_told_from_those_that_do_not() -> None:
     found = decided(outcomes(5000, lift=-0.2))
     differ = {one.metric for one in found.secondary if one.is_proven}
-    assert differ == {"saved_share"}
+    assert differ == {"saved_share", "unit_cost"}
+
+
+def test_an_arm_whose_units_cost_more_in_all_is_not_shipped_for_cheaper_requests() -> None:
+    units = outcomes(12_000, lift=-0.3)
+    assert decided(units).state == "ship"
+    often = np.where(units.arm == units.arms.index("half"), 2.0, 1.0)
+    more = {name: column * often for name, column in units.columns.items() if name != FIRST}
+    found = decided(replace(units, columns={**units.columns, **more}))
+    [unit_cost] = [one for one in found.secondary if one.metric == "unit_cost"]
+    assert unit_cost.low is not None
+    assert unit_cost.low > 0
+    assert found.primary[0].is_proven
+    assert found.state == "keep_running"
+    assert ", but a unit costs more in all, for it makes more requests after" in found.reason
 
 
 class TestJudge:
