@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.demo.instant import instant_upstream
-from gateway.load.cases import CHAT, DIALECTS, SETTINGS, cases
+from gateway.hashing import VARIABLE as SECRET_VARIABLE
+from gateway.load.cases import CHAT, DIALECTS, cases, settings_with
 from gateway.load.machine import confined, cores, load_average, pin
 from gateway.load.processes import Gateway, pith
 from gateway.load.run import Row, Target, run
@@ -71,6 +74,10 @@ class Header(click.ParamType[tuple[str, str]]):
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Of each measurement."
 )
+@click.option("--scorer", help="Pith's: default, frequency, or a token-classification model.  [default]")
+@click.option(
+    "--cache", metavar="URL", help="A shared cache for Pith, e.g. redis://127.0.0.1; else in process."
+)
 @click.option("--against", metavar="URL", help="Another gateway, measured in the same run.")
 @click.option(
     "--against-header", type=Header(), multiple=True, help="A header field for it, such as its key."
@@ -91,6 +98,8 @@ def gateway(
     paced: bool,
     kilobytes: Sequence[int],
     seconds: float,
+    scorer: str | None,
+    cache: str | None,
     against: str | None,
     against_header: Sequence[tuple[str, str]],
     against_pid: int | None,
@@ -105,12 +114,14 @@ def gateway(
     console = Console(stderr=True)
     core, own_core = cores()
     before = load_average()
+    if cache is not None:  # replicas share a secret; that of this run was never used
+        os.environ.setdefault(SECRET_VARIABLE, secrets.token_hex(32))
     with ExitStack() as stack:
         stack.enter_context(confined(own_core))
         upstream = stack.enter_context(instant_upstream(upstream_port))
         targets = [
             Target(Gateway(DIRECT, upstream)),
-            Target(stack.enter_context(pith(upstream, SETTINGS, core))),
+            Target(stack.enter_context(pith(upstream, settings_with(scorer, cache), core))),
         ]
         if against is not None:
             if against_pid is not None and core is not None:

@@ -40,6 +40,12 @@ SETTINGS: dict[str, Any] = {
 """What `pith serve` is given besides its defaults, so that 1 KB is long enough to be compressed."""
 
 
+def settings_with(scorer: str | None, cache: str | None) -> dict[str, Any]:
+    """SETTINGS and what is asked for besides."""
+    compressor = SETTINGS["compressor"] | ({} if scorer is None else {"scorer": scorer})
+    return {**SETTINGS, "compressor": compressor} | ({} if cache is None else {"cache": cache})
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row of the table."""

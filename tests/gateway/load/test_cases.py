@@ -10,7 +10,7 @@ from gateway.demo.instant_answers import ANSWERS, EVENTS
 from gateway.demo.instant_answers import CHAT as INSTANT_CHAT
 from gateway.dialects import ChatRequest
 from gateway.dialects.paths import dialect_of
-from gateway.load.cases import CHAT, DIALECTS, N_BODIES, Case, cases
+from gateway.load.cases import CHAT, DIALECTS, N_BODIES, SETTINGS, Case, cases, settings_with
 from gateway.tap import UsageTap
 
 
@@ -93,3 +93,11 @@ def test_another_gateway_may_want_another_model() -> None:
     assert (
         json.loads(Case(1024, False, False).requests(model="m")[0].partition(b"\r\n\r\n")[2])["model"] == "m"
     )
+
+
+def test_pith_is_given_what_is_asked_for_besides() -> None:
+    assert settings_with(None, None) == SETTINGS
+    asked = settings_with("frequency", "redis://127.0.0.1")
+    assert asked["cache"] == "redis://127.0.0.1"
+    assert asked["compressor"] == {**SETTINGS["compressor"], "scorer": "frequency"}
+    assert {**asked, "compressor": SETTINGS["compressor"]} == {**SETTINGS, "cache": "redis://127.0.0.1"}
