@@ -22,7 +22,7 @@ from compressor.scorers.frequency_roles import read_roles
 from compressor.scorers.frequency_types import Types, find_types
 from compressor.scorers.frequency_weights import logistic, read_weights, weights
 from compressor.turns import give_way
-from compressor.types import SCORE_ONE, Chunk, Ints, Scores, Words
+from compressor.types import SCORE_ONE, Chunk, Scores, Words
 from compressor.words import WORDS_VERSION
 
 VERSION = "1"
@@ -71,7 +71,7 @@ class Sight:
 
     types: Types
     group: str
-    features: Mapping[str, Ints]
+    features: Mapping[str, NDArray[np.intp]]
 
 
 def look(words: Words) -> Sight:
