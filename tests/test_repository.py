@@ -136,6 +136,7 @@ def sleeps(source: str) -> list[int]:
 
 POLLING = {
     "tests/compressor/test_isolated.py",
+    "tests/conformance/litellm_proxy.py",
     "tests/conformance/sdk_suite.py",
     "tests/e2e/scripted_upstream.py",
     "tests/e2e/test_mirror.py",
