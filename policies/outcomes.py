@@ -98,5 +98,11 @@ METRICS: Final = {metric.name: metric for metric in _METRICS}
 JUDGE: Final = "judge"
 """A guardrail beside the metrics: how much more often the judge prefers the control's answer."""
 
+TIE: Final = "tie"
+"""As a verdict's winner: neither answer is better."""
+
+NO_WINNER: Final = "none"
+"""As a verdict's winner: money was spent and nothing was found out."""
+
 GUARDRAILS: Final = (*(metric.name for metric in _METRICS if metric.kind == "guardrail"), JUDGE)
 """What may have a margin: an absolute difference of shares, or of scores from 0 to 1."""

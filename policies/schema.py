@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from compressor.errors import ParamsError
 from policies.design import Design, Share
-from policies.outcomes import HOLDOUT
+from policies.outcomes import HOLDOUT, NO_WINNER, TIE
 from policies.params import Frozen, Number, PolicyParams, Role, merge
 from policies.validate import suggestion
 
@@ -29,6 +29,13 @@ UnitKind: TypeAlias = Literal["conversation", "key", "user"]
 _NOT_VERSIONED: dict[str, Any] = {"keep_texts": True, "experiment": {"share", "mirror"}}
 """None changes who gets which variant, or how what was seen is read: the same experiment goes on with more
 units, or more requests mirrored."""
+
+_TAKEN = {
+    HOLDOUT: "the units that `holdout` sets apart are",
+    TIE: "a verdict of the judge's that no answer is better",
+    NO_WINNER: "a verdict on record that was never reached",
+}
+"""What no variant may be called: beside their names it would mean two things."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -115,8 +122,9 @@ class Experiment(Design):
     @classmethod
     def _can_deal(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
         check_unique("variant", (variant.name for variant in variants))
-        if any(variant.name == HOLDOUT for variant in variants):
-            raise ValueError(f"a variant is named {HOLDOUT!r}, as the units that `holdout` sets apart are")
+        for name, meaning in _TAKEN.items():
+            if any(variant.name == name for variant in variants):
+                raise ValueError(f"a variant is named {name!r}, as {meaning}; give it another name")
         total = sum(variant.weight for variant in variants)
         if not total > 0:
             raise ValueError("no variant has a weight above 0; give at least one, e.g. 50")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from gateway.experiments.records import ExperimentState, JudgeVerdict
-from policies.outcomes import Outcomes
+from policies.outcomes import TIE, Outcomes
 from policies.verdict import Evidence, JudgeCounts
 
 
@@ -36,10 +36,10 @@ def judge_counts(verdicts: Iterable[JudgeVerdict], control: str) -> tuple[JudgeC
     """Wins by arm. Of one unit and arm the first verdict counts: its answers are not independent."""
     first: dict[tuple[str, str], str] = {}
     for one in verdicts:
-        if one.winner in (control, one.arm, "tie"):
+        if one.winner in (control, one.arm, TIE):
             first.setdefault((one.arm, one.unit), one.winner)
     wins = Counter((arm, winner) for (arm, _), winner in first.items())
     return tuple(
-        JudgeCounts(arm, wins[arm, control], wins[arm, arm], wins[arm, "tie"])
+        JudgeCounts(arm, wins[arm, control], wins[arm, arm], wins[arm, TIE])
         for arm in dict.fromkeys(arm for arm, _ in wins)
     )

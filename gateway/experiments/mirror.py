@@ -43,13 +43,10 @@ from gateway.treatment import cuts, texts_of, unmark
 from gateway.types import RawHeaders, UpstreamRequest
 from gateway.vocabularies import have_vocabulary
 from policies.design import Judge
+from policies.outcomes import NO_WINNER, TIE
 
 COMPRESS_S: Final = 5.0
 """Most a mirrored request waits for scores: nobody waits for it."""
-TIE: Final = "tie"
-NONE: Final = "none"
-"""The winner on record where money was spent and nothing was found out."""
-
 _OF_THE_MOMENT: Final = frozenset({"deadline", "overloaded", "scorer_down"})
 _OK: Final = 200
 _TOO_MUCH: Final = frozenset({429, 503, 529})
@@ -86,7 +83,7 @@ def _count(services: Services, experiment: str, outcome: str) -> None:
 async def _mirror(sample: Sample, services: Services) -> None:
     """All of it; what was spent is on record however it ends."""
     spent = _Spent()
-    winner, reason, outcome = NONE, None, None
+    winner, reason, outcome = NO_WINNER, None, None
     try:
         winner, reason = await _compared(sample, services, spent)
         outcome = "judged"

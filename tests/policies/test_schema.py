@@ -52,6 +52,8 @@ def test_header_names_are_folded() -> None:
         (arms({"name": "a", "weight": 1}, {"name": "a", "weight": 1}), "two of variant 'a'"),
         (arms({"name": "a b", "weight": 1}), "use up to 64 letters"),
         (arms({"name": "holdout", "weight": 1}), "a variant is named 'holdout'"),
+        (arms({"name": "tie", "weight": 1}), "a variant is named 'tie', as a verdict"),
+        (arms({"name": "none", "weight": 1}), "a variant is named 'none', as a verdict"),
         (arms({"name": "a", "weight": 1e308}, {"name": "b", "weight": 1e308}), "too large to be summed"),
     ],
 )
