@@ -14,7 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from gateway.errors import ConfigError
@@ -171,11 +171,13 @@ class Watch:
         if not self._has_work():
             return
         try:
-            await self._write()
             self._rollbacks.take(await self._books.states())
+            await self._write()
             if time.monotonic() >= self._next_look:
                 await self._look()
-                await self._write()
+                if self._rollbacks.found:
+                    self._rollbacks.take(await self._books.states())
+                    await self._write()
         except ConfigError as error:
             self._trouble.see(str(error))
         else:
@@ -188,7 +190,9 @@ class Watch:
         )
 
     async def _write(self) -> None:
+        """What was found, besides what others found meanwhile: the states have just been read."""
         for key, state in tuple(self._rollbacks.found.items()):
+            state = replace(state, arms=tuple(sorted(self._rollbacks.arms[key])))
             await self._books.set_state(state)
             self._rollbacks.states[key] = state
             self._rollbacks.found.pop(key, None)

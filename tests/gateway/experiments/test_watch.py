@@ -166,6 +166,28 @@ async def test_requests_that_fail_beside_controls_that_do_not_end_the_arm_at_onc
     assert state.arms == ("half", "harsh")
 
 
+async def test_arms_that_two_processes_find_at_the_same_time_all_stay_rolled_back(tmp_path: Path) -> None:
+    one, other = Process(url := filled(tmp_path, NOW, ())), Process(url)
+    fail(one)
+    fail(other, "half")
+    await one.step()
+    await other.step()
+    await one.step()
+    assert one.arms == other.arms == {"half", "harsh"}
+
+
+async def test_a_reset_is_not_undone_by_what_was_found_before_it(tmp_path: Path) -> None:
+    one, other = Process(url := filled(tmp_path, NOW, ())), Process(url)
+    fail(one)
+    await one.step()
+    await other.step()
+    fail(other, "half")
+    await reset(one.books.store, SET, "rag", NOW + 5)
+    await other.step()
+    await one.step()
+    assert one.arms == other.arms == frozenset()
+
+
 async def test_replicas_on_one_postgresql_obey_each_other() -> None:
     with postgres_server() as server:
         open_database(server.url).open_writer().close()
