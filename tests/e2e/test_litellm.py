@@ -22,7 +22,7 @@ import pytest
 from gateway.app import create_app
 from gateway.config import load as load_config
 from gateway.types import RawHeaders, UpstreamRequest, UpstreamResponse
-from gateway.upstreams.litellm import LitellmUpstream, load
+from gateway.upstreams.litellm import SMALL_BODY_BYTES, LitellmUpstream, load
 from gateway.upstreams.providers import PROVIDERS, origin_of
 from tests.e2e.conftest import serving
 from tests.e2e.provider_server import ARGUMENTS, PROVIDER_KEY, ProviderServer
@@ -353,6 +353,11 @@ class TestBodies:
             yield self.BODY[9:]
 
         assert await self.sent(pieces()) == (429, 1)
+
+    async def test_a_large_one_is_read_beside_the_loop(self) -> None:
+        hello = [{"role": "user", "content": "hi " * SMALL_BODY_BYTES}]
+        assert await self.sent(json.dumps({"model": "m", "messages": hello}).encode()) == (429, 1)
+        assert await self.sent(json.dumps({"model": "m", "x": "y" * SMALL_BODY_BYTES}).encode()) == (400, 0)
 
     async def test_one_without_end_is_not(self) -> None:
         async def endless() -> AsyncIterator[bytes]:
