@@ -20,7 +20,7 @@ from compressor import encoding_for
 from gateway.accounting import Price
 from gateway.errors import GatewayError
 from gateway.expecting import Destination
-from gateway.experiments.hearing import Heard, TooLong, hear, judge_request
+from gateway.experiments.hearing import NO_HEAD, Heard, hear, judge_request
 from gateway.experiments.judge import PROMPT, Case, Reply, agreed, asked, read_reply
 from gateway.experiments.pairing import (
     carries_key,
@@ -234,7 +234,7 @@ async def _ask_other(sample: Sample, services: Services, body: bytes) -> Heard:
     request = UpstreamRequest(incoming.method, incoming.target, headers, body)
     try:
         heard = await hear(services.upstreams[sample.upstream], request, sample.dialect.answers)
-    except (GatewayError, TimeoutError, TooLong) as error:
+    except GatewayError as error:
         raise Dropped("failed") from error
     if heard.status in _TOO_MUCH and services.mirror is not None:
         services.mirror.pause(sample.upstream)
@@ -242,8 +242,8 @@ async def _ask_other(sample: Sample, services: Services, body: bytes) -> Heard:
 
 
 def _bill(heard: Heard, price: Price, n_asked: int) -> float:
-    """Errors are not billed, where they do not say otherwise."""
-    is_free = heard.status != _OK and heard.usage is None
+    """Errors are not billed, where they do not say otherwise; what broke off or never came is."""
+    is_free = heard.status not in (_OK, NO_HEAD) and heard.usage is None
     return 0.0 if is_free else billed(heard.usage, price, n_asked, len(heard.body))
 
 
@@ -280,7 +280,7 @@ class _Asking:
         request = judge_request(self.judge.model, prompt)
         try:
             heard = await hear(self.services.upstreams[self.judge.upstream], request)
-        except (GatewayError, TimeoutError, TooLong) as error:
+        except GatewayError as error:
             raise Dropped("judge_failed") from error
         usd = _bill(heard, self.price, len(prompt))
         await _pay(self.sample, self.services, self.spent, "judge", usd)

@@ -19,7 +19,7 @@ from gateway.dialects import Dialect
 from gateway.dialects.anthropic_messages import MESSAGES
 from gateway.dialects.chat_completions import CHAT_COMPLETIONS
 from gateway.dialects.responses import RESPONSES
-from gateway.errors import ConfigError, UpstreamBroken, UpstreamError
+from gateway.errors import ConfigError, UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateway.experiments.backstage import Backstage
 from gateway.experiments.jobs import MOST
 from gateway.experiments.records import JudgeVerdict
@@ -120,6 +120,22 @@ class Whole(Answering):
             yield said
 
         return UpstreamResponse(200, [(b"content-type", b"application/json")], body())
+
+
+@dataclass
+class Endless(Answering):
+    """Goes on for ever where nobody streams on."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        response = await super().send(request)
+        if dict(request.headers).get(b"accept-encoding") != b"identity":
+            return response
+
+        async def body() -> Any:
+            while True:
+                yield b" " * (1 << 20)
+
+        return UpstreamResponse(200, response.headers, body())
 
 
 @dataclass
@@ -446,16 +462,35 @@ async def test_the_minute_has_its_rate() -> None:
     assert gateway.outcomes == {"judged": 2, "rate": 1}
 
 
-@pytest.mark.parametrize(
-    "error", [UpstreamError("nobody there"), UpstreamBroken("gone"), TimeoutError()], ids=repr
-)
-async def test_a_mirrored_request_that_fails_is_counted_and_costs_nothing(error: Exception) -> None:
-    gateway = running(upstream=Answering(length, error=error))
+async def test_a_mirrored_request_that_fails_is_counted_and_costs_nothing() -> None:
+    gateway = running(upstream=Answering(length, error=UpstreamError("nobody there")))
     client = await gateway.ask(chat(TEXT))
     await gateway.settled()
     assert client.sent[0]["status"] == 200
     assert gateway.outcomes == {"failed": 1}
     assert gateway.verdicts == []
+
+
+@pytest.mark.parametrize(
+    "error", [UpstreamBroken("gone"), UpstreamTimeout("too late"), TimeoutError()], ids=repr
+)
+async def test_what_broke_off_or_came_too_late_may_be_billed_and_counts(error: Exception) -> None:
+    gateway = running(upstream=Answering(length, error=error))
+    await gateway.ask(chat(TEXT))
+    await gateway.settled()
+    assert gateway.outcomes == {"failed": 1}
+    [verdict] = gateway.verdicts
+    assert verdict.winner == "none"
+    assert verdict.cost_usd >= len(TEXT) / 2 / 4 * 2.5e-6
+    assert gateway.usd == {"mirror": pytest.approx(verdict.cost_usd)}
+
+
+async def test_answers_that_are_too_long_do_not_get_past_the_cap() -> None:
+    gateway = running(mirror={"max_usd_per_day": 1.0}, upstream=Endless(length))
+    for _ in range(2):
+        await gateway.ask(chat(TEXT))
+        await gateway.settled()
+    assert gateway.outcomes == {"failed": 1, "budget": 1}
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])
