@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from compressor.errors import ModelError
-from compressor.scorers.embedded import LIMITS, LONGEST, SHARES, EmbeddedScorer, logits
+from compressor.scorers.embedded import LIMITS, LONGEST, PUNCTUATION, SHARES, EmbeddedScorer, at_words, logits
 from compressor.scorers.embedded_folder import GRAPH, TOKENIZER, WEIGHTS, read_model
 from compressor.scorers.embedded_inputs import EMPTY, NEWLINE, UNKNOWN, inputs_of
 from compressor.scorers.frequency import group_of, score
@@ -102,6 +102,15 @@ def test_a_text_that_would_take_too_long_is_scored_without_the_network(scorer: E
     assert scores_of(scorer, longest + TEXT) == score(split(longest + TEXT)).tolist()
 
 
+def test_punctuation_at_a_word_is_told_from_punctuation_by_itself() -> None:
+    text = '- (so), "yes".\n= 3:15 => go!\n-'
+    words = split(text)
+    found = at_words(words)
+    shown = [text[start:end] for start, end in zip(words.starts[found], words.ends[found], strict=True)]
+    assert "".join(shown) == '(),"".!'
+    assert not at_words(split("- => ...\n--")).any()
+
+
 def test_eight_bits_score_nearly_as_the_network_they_were_made_of(scorer: EmbeddedScorer) -> None:
     words = split(TEXT)
     share = SHARES[group_of(find_types(words))]
@@ -109,7 +118,8 @@ def test_eight_bits_score_nearly_as_the_network_they_were_made_of(scorer: Embedd
         np.asarray(probabilities(tiny_net(), tiny_tokenizer(), TEXT, words).mean(axis=1), np.float32)
     )
     beside = logits(np.asarray(score(words) / SCORE_ONE, np.float32))
-    mixed = np.float32(1 - share) * net + np.float32(share) * beside
+    less = PUNCTUATION[group_of(find_types(words))] * at_words(words)
+    mixed = np.float32(1 - share) * net + np.float32(share) * beside - less
     exact = 1 / (1 + np.exp(-mixed))
     ours = np.array(scores_of(scorer, TEXT)) / SCORE_ONE
     assert np.ptp(exact) > 0.3
