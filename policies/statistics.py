@@ -64,12 +64,15 @@ def summarise(columns: Floats) -> Summary:
 def ratio(arm: Summary, *, floor_units: int = 0) -> Estimate:
     """y over n, with the delta method's error, on the scale of y over n.
 
-    `floor_units` adds to the variance as many units that failed throughout: for shares, whose variance is 0
-    as long as nothing was seen to fail, which proves nothing (3 in n can hide behind none in n).
+    `floor_units` adds to the variance as many units at the far end: for shares and scores from 0 to 1, whose
+    variance is 0 as long as all were alike, which proves nothing (3 in n can hide behind none in n). Where
+    few units have a denominator at all, one of those that do.
     """
     value, weights = _linear(arm)
     variance = _variance(arm, weights)
-    variance = variance + floor_units * ((1 - value) / arm.units) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = np.maximum(value, 1 - value) / np.minimum(arm.mean[..., 1], 1.0)
+        variance = variance + floor_units * (far / arm.units) ** 2
     return Estimate(value, np.sqrt(variance), arm.units)
 
 

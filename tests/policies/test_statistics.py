@@ -79,6 +79,14 @@ def test_a_share_without_a_failure_proves_no_more_than_its_units_can() -> None:
     assert float(difference(never, never, floor_units=1).error) == pytest.approx(math.sqrt(2) / 1000)
 
 
+def test_scores_that_are_all_the_best_prove_no_more_than_the_units_that_gave_one() -> None:
+    gave = np.arange(1000) < 100
+    best = summarise(np.column_stack([gave, gave, np.zeros(1000)]).astype(float))
+    assert float(ratio(best).error) == 0
+    assert float(ratio(best, floor_units=1).error) == pytest.approx(1 / 100)
+    assert float(difference(best, best, floor_units=1).error) == pytest.approx(math.sqrt(2) / 100)
+
+
 def test_adjusting_by_nothing_changes_nothing() -> None:
     arms = tuple(np.column_stack([arm[:, :2], np.zeros(len(arm))]) for arm in drawn(3))
     control, arm = summarise(arms[0]), summarise(arms[1])
