@@ -28,6 +28,8 @@ class OwnWire(httpx.AsyncBaseTransport):
         self._origin = parse_origin(url)
         self._name = name
         self._open: list[UpstreamResponse] = []
+        self.has_asked = False
+        """Whether there was a request, whatever became of it."""
 
     async def aclose(self) -> None:
         """Close what is not read to its end."""
@@ -36,6 +38,7 @@ class OwnWire(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer's head is here; its body comes as it is read. Raises UpstreamError, ProviderRefusal."""
+        self.has_asked = True
         self._check(request.url)
         body = await request.aread()
         headers = request_headers(list(request.headers.raw), identity_only=True)

@@ -32,7 +32,7 @@ from gateway.types import RawHeaders, Upstream, UpstreamRequest, UpstreamRespons
 from gateway.upstreams import chat_shape, messages_shape, responses_shape
 from gateway.upstreams.providers import origin_of, prefix_of, read_request
 from gateway.upstreams.shape import Asked, Chunks, Translate
-from gateway.upstreams.translation import answer_of, late_failure
+from gateway.upstreams.translation import answer_of, late_failure, not_understood
 
 SHAPES: Final[Mapping[str, Translate]] = {
     "/v1/chat/completions": chat_shape.translate,
@@ -140,9 +140,14 @@ class LitellmUpstream:
         return Refusal(404, code="not_translated", message=message)
 
     async def _asked(self, translate: Translate, body: bytes) -> Asked:
-        if len(body) <= SMALL_BODY_BYTES:
-            return translate(read_request(body), self._provider)
-        return await asyncio.to_thread(lambda: translate(read_request(body), self._provider))
+        try:
+            if len(body) <= SMALL_BODY_BYTES:
+                return translate(read_request(body), self._provider)
+            return await asyncio.to_thread(lambda: translate(read_request(body), self._provider))
+        except Refusal:
+            raise
+        except Exception as error:  # litellm raises what it likes at values of a wrong kind
+            raise not_understood(error) from error
 
     async def _ask(self, library: ModuleType, asked: Asked) -> UpstreamResponse:
         call = _Call(self._wire, origin_of(self._provider, self._url), self._name)
@@ -154,15 +159,15 @@ class LitellmUpstream:
             chunks = Chunks(answer, await anext(answer), self._name)
         except Exception as error:  # noqa: BLE001 - litellm raises what it likes; all of it is the provider's part
             await call.aclose()
-            return self._failed(error)
+            return self._failed(error, call)
         except BaseException:  # a cancellation: it goes on, the connections do not stay open
             await call.aclose()
             raise
         return _Streamed(200, list(_STREAM), self._events(asked, chunks), call)
 
-    def _failed(self, error: Exception) -> UpstreamResponse:
+    def _failed(self, error: Exception, call: _Call) -> UpstreamResponse:
         try:
-            status, headers, body = answer_of(error, self._name, self._key)
+            status, headers, body = answer_of(error, self._name, self._key, has_asked=call.has_asked)
         except Refusal as refusal:
             return _refused(refusal)
         return UpstreamResponse(status, headers, _once(body))
@@ -187,6 +192,11 @@ class _Call:
         handler = importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
         self.client: Any = handler(transport=self._transport, follow_redirects=False)
         self.client.client = self.client.client  # ours: collected, it begins no task to close it
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether litellm came as far as asking the provider."""
+        return self._transport.has_asked
 
     async def aclose(self) -> None:
         await self._transport.aclose()

@@ -33,6 +33,17 @@ SENT: Final = frozenset(
 )
 LEFT_OUT: Final = BOOKKEEPING | {"background", "include", "store", "stream_options"}
 NEUTRAL: Final[Mapping[str, object]] = {**NEUTRAL_IN_CHAT, "truncation": "disabled", "verbosity": "medium"}
+_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "instructions": ((str,), "text"),
+    "max_output_tokens": ((int,), "a number of tokens"),
+    "parallel_tool_calls": ((bool,), "true or false"),
+    "stream": ((bool,), "true or false"),
+    "temperature": ((int, float), "a number"),
+    "tool_choice": ((str, dict), "a word or an object"),
+    "top_p": ((int, float), "a number"),
+    "user": ((str,), "text"),
+}
+"""What answers repeat: litellm would notice what is wrong with it once the provider has answered."""
 _KEPT: Final = ("previous_response_id", "conversation", "background")
 _INCLUDED: Final = ("reasoning.encrypted_content",)
 """What litellm includes anyway: a provider's thinking, as it wants it back."""
@@ -45,10 +56,10 @@ def checked(request: Mapping[str, Any]) -> dict[str, Any]:
             raise refuse(f"{name}: nothing is kept for this provider; send the whole input each time")
     sent = sendable(request, SENT, LEFT_OUT, neutral=NEUTRAL)
     _check_included(request.get("include"))
-    if not isinstance(sent.setdefault("stream", False), bool):
-        raise refuse("stream: must be true or false")
-    if not isinstance(sent.get("instructions", ""), str):
-        raise refuse("instructions: must be text")
+    sent.setdefault("stream", False)
+    for name, (kinds, word) in _KINDS.items():
+        if name in sent and type(sent[name]) not in kinds:
+            raise refuse(f"{name}: must be {word}")
     sent["reasoning"] = _object(sent, "reasoning", {"effort"}, {"summary", "generate_summary"})
     sent["text"] = _object(sent, "text", {"format"})
     if isinstance(choice := sent.get("tool_choice"), dict):

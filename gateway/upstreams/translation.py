@@ -80,11 +80,15 @@ def late_failure(error: Exception, name: str, key: str) -> tuple[str, str]:
     return message, kind
 
 
-def answer_of(error: Exception, name: str, key: str) -> tuple[int, RawHeaders, bytes]:
-    """The provider's refusal as status, header fields and body. Raises UpstreamError where there was none."""
+def answer_of(
+    error: Exception, name: str, key: str, *, has_asked: bool = True
+) -> tuple[int, RawHeaders, bytes]:
+    """The provider's refusal as status, header fields and body. Raises UpstreamError where there was none,
+    and Refusal where the request is at fault: so it is where nobody was asked.
+    """
     refusal = _refusal_behind(error)
     if refusal is None:
-        raise failure(error, name, key)
+        raise failure(error, name, key) if has_asked else unasked(error, name, key)
     if refusal.status == 401:
         message, kind = f"upstream {name!r} does not accept its key: see its `key`", "authentication_error"
     else:
@@ -106,6 +110,25 @@ def failure(error: Exception, name: str, key: str) -> Exception:
         said = str(getattr(error, "message", error)).splitlines()[0].partition(" To drop these")[0]
         return Refusal(400, code="not_translated", message=_masked(said.removeprefix("litellm."), key))
     return UpstreamError(f"upstream {name!r} gave no answer: {type(error).__name__} while translating")
+
+
+def unasked(error: Exception, name: str, key: str) -> Exception:
+    """What is raised for an error before the provider was asked."""
+    found = failure(error, name, key)
+    is_ours = isinstance(found, Refusal) or found in chain(error)
+    return found if is_ours else not_understood(error)
+
+
+def not_understood(error: Exception) -> Refusal:
+    """400 for a request that litellm does not take. What it says of it stays here, as of any failure."""
+    if any(isinstance(found, UnicodeEncodeError) for found in chain(error)):
+        message = "the request is not translated: half of a surrogate pair is no text; remove it"
+    else:
+        message = (
+            "the request is not translated: a member has a value of a kind that its API does not know "
+            f"({type(error).__name__}); see the API's reference"
+        )
+    return Refusal(400, code="not_translated", message=message)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -307,6 +307,42 @@ class TestMessages:
             assert pith.provider.received == []
 
 
+HALF = "half of a surrogate pair: \ud800"
+NAMED: dict[str, Any] = {"type": "function_call_output", "call_id": ["c"], "output": "o"}
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/v1/responses", {"input": [NAMED]}),
+        ("/v1/responses", {"tools": [{"type": "function", "name": "f", "parameters": 5}]}),
+        ("/v1/responses", {"input": HALF}),
+        ("/v1/responses", {"user": True, "stream": True}),
+        ("/v1/messages", {"thinking": {"type": "enabled", "budget_tokens": []}}),
+        ("/v1/messages", {"tool_choice": {"type": "none of these"}}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": HALF}]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": HALF}]}),
+    ],
+)
+def test_what_litellm_cannot_read_is_the_requests_fault_and_nobody_is_asked(
+    tmp_path: Path, path: str, members: dict[str, Any]
+) -> None:
+    whole: dict[str, Any] = {
+        "/v1/responses": {"input": "hi"},
+        "/v1/messages": {"messages": HELLO, "max_tokens": 2000},
+    }
+    with running(tmp_path, "gemini") as pith:
+        body = {"model": MODELS["gemini"], **whole.get(path, {}), **members}
+        answer = httpx.post(
+            pith.url + path,
+            content=json.dumps(body).encode(),  # httpx spells no halves
+            headers={"content-type": "application/json"},
+            timeout=PATIENCE_S,
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "not_translated")
+        assert pith.provider.received == []
+
+
 PROMPT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 

@@ -57,6 +57,23 @@ def test_a_summary_of_reasoning_is_not_asked_for_and_no_answer_depends_on_it() -
     assert (sent["reasoning"], sent["text"]) == ({"effort": "low"}, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("instructions", ["i"]),
+        ("max_output_tokens", 1.5),
+        ("parallel_tool_calls", 1),
+        ("stream", "true"),
+        ("temperature", True),
+        ("tool_choice", ["auto"]),
+        ("top_p", {}),
+        ("user", True),
+    ],
+)
+def test_what_the_answer_repeats_is_of_the_right_kind_before_anybody_is_asked(name: str, value: Any) -> None:
+    assert refused(**{name: value}).startswith(f"{name}: must be ")
+
+
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.booleans() | st.text(max_size=5), max_size=5))
 def test_nothing_else_ever_goes_on(members: dict[str, Any]) -> None:
     try:

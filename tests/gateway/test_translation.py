@@ -179,6 +179,27 @@ def test_any_other_trouble_is_no_answer_and_its_words_stay_here(error: Exception
     assert not any(word in str(found) for word in ("Traceback", "10.0.0.1", "secret"))
 
 
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (behind(Mapped(), TypeError("secret")), "(Mapped)"),
+        (behind(Mapped(), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "")), "surrogate"),
+        (Mapped(400, "litellm.Bad: no"), "Bad: no"),
+    ],
+)
+def test_where_nobody_was_asked_the_request_is_at_fault(error: Exception, word: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        answer_of(error, "claude", KEY, has_asked=False)
+    assert (caught.value.status, caught.value.code) == (400, "not_translated")
+    assert word in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+def test_a_connection_that_was_not_to_be_had_is_no_fault_of_the_request() -> None:
+    with pytest.raises(UpstreamTimeout):
+        answer_of(behind(Mapped(), UpstreamTimeout("late")), "claude", KEY, has_asked=False)
+
+
 def test_a_stream_that_breaks_says_so_in_it() -> None:
     assert late_failure(Mapped(), "claude", KEY)[0] == "upstream 'claude' broke off its answer"
     told = behind(Mapped(), refusal(500, b'{"error":{"message":"m","type":"overloaded_error"}}'))
