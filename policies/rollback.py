@@ -24,6 +24,10 @@ LAST: Final = 50
 """Requests of an arm that the fast rule looks at."""
 MOST_FAILED: Final = 20
 """Of those; so many are too many where control's do not fail alike."""
+LEAST_UNITS: Final = 3
+"""Of which these failures must be: one client that sends the same bad request again and again is no arm's
+harm.
+"""
 _CHANCE: Final = 1e-4
 """Of so uneven a split of the failures if they came alike: an outage of all must not look like an arm's."""
 
@@ -34,6 +38,7 @@ class Trial:
 
     at: float
     has_failed: bool
+    unit: str
 
 
 def withdrawn(decision: Decision, policy_set: PolicySet, rolled_back: RolledBack) -> Decision:
@@ -67,7 +72,7 @@ def fails_alone(treated: Sequence[Trial], control: Sequence[Trial]) -> bool:
     """
     last = treated[-LAST:]
     failed = sum(trial.has_failed for trial in last)
-    if failed < MOST_FAILED:
+    if failed < MOST_FAILED or len({trial.unit for trial in last if trial.has_failed}) < LEAST_UNITS:
         return False
     beside = [trial for trial in control if trial.at >= last[0].at]
     beside_failed = sum(trial.has_failed for trial in beside)

@@ -21,6 +21,7 @@ from gateway.errors import ConfigError
 from gateway.experiments.evidence import judge_counts
 from gateway.experiments.records import ExperimentState, JudgeVerdict
 from gateway.ledger.experiment_sums import SummedFigures, Sums
+from gateway.ledger.unit_sums import CLIENT_GONE, FAILED
 from gateway.trouble import Trouble
 from gateway.types import Entry
 from policies.match import PolicySet
@@ -38,7 +39,6 @@ Key = tuple[str, str]
 LOOK_S: Final = 10.0
 _TIMES_AS_LONG: Final = 50.0
 """As a look took: at most a fiftieth of a core and of the database goes into this, of all workers."""
-_CLIENT_GONE: Final = 499
 
 
 class Books(Protocol):
@@ -70,12 +70,17 @@ class Rollbacks:
     _trials: dict[Key, dict[str, deque[Trial]]] = field(default_factory=dict)
 
     def note(self, entry: Entry) -> None:
-        """A request has ended. Cheap, from the event loop."""
+        """A request has ended. Cheap, from the event loop.
+
+        What has no unit counts for no experiment: its client, or the operator, wanted it left alone.
+        """
         if entry.variant is None or entry.policy is None or entry.policy_version is None:
+            return
+        if entry.unit is None:
             return
         key, has_failed = (entry.policy, entry.policy_version), _has_failed(entry)
         trials = self._trials.setdefault(key, {}).setdefault(entry.variant, deque(maxlen=LAST))
-        trials.append(Trial(entry.created_at, has_failed))
+        trials.append(Trial(entry.created_at, has_failed, entry.unit))
         policy = self.policies().named(key[0]) if has_failed and self._is_in_force(key) else None
         if policy is not None:
             self._judge(policy, entry.variant)
@@ -218,7 +223,8 @@ class Watch:
 
 def _has_failed(entry: Entry) -> bool:
     """As the ledger counts errors."""
-    return (entry.status >= 400 and entry.status != _CLIENT_GONE) or bool(entry.is_broken)
+    is_refused = entry.status >= 400 and entry.status != CLIENT_GONE
+    return is_refused or bool(entry.is_broken) or entry.finish == FAILED
 
 
 def _list(state: ExperimentState) -> str:

@@ -76,7 +76,13 @@ def test_it_is_not_recorded_for_the_conversation() -> None:
 
 def trials(failed: int, n: int, start: float = 0.0) -> list[Trial]:
     """The failures last."""
-    return [Trial(start + i, i >= n - failed) for i in range(n)]
+    return [Trial(start + i, i >= n - failed, f"unit {i}") for i in range(n)]
+
+
+@pytest.mark.parametrize(("n_units", "expected"), [(1, False), (2, False), (3, True)])
+def test_one_client_that_fails_again_and_again_ends_nothing(n_units: int, expected: bool) -> None:
+    treated = [Trial(i, has_failed=True, unit=f"unit {i % n_units}") for i in range(LAST)]
+    assert fails_alone(treated, trials(0, LAST)) is expected
 
 
 @pytest.mark.parametrize(

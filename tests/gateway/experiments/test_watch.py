@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,14 @@ class Process:
 
 def entry(variant: str | None, status: int = 200, at: float = NOW) -> Entry:
     return Entry(
-        "id", at, "/v1/chat/completions", status, policy=RAG.name, policy_version=RAG.version, variant=variant
+        "id",
+        at,
+        "/v1/chat/completions",
+        status,
+        policy=RAG.name,
+        policy_version=RAG.version,
+        variant=variant,
+        unit=f"unit at {at}",
     )
 
 
@@ -213,12 +221,23 @@ async def test_what_is_no_failure_ends_nothing(tmp_path: Path, status: int) -> N
     assert process.arms == frozenset()
 
 
-async def test_answers_that_break_off_are_failures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"is_broken": True}, {"finish": "failed"}])
+async def test_answers_that_break_off_or_tell_of_an_error_are_failures(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
     process = Process(filled(tmp_path, NOW, ()))
     for i in range(30):
         process.rollbacks.note(entry("control", at=NOW + i))
-        process.rollbacks.note(replace(entry("harsh", at=NOW + i), is_broken=True))
+        process.rollbacks.note(replace(entry("harsh", at=NOW + i), **how))
     assert process.arms == {"harsh"}
+
+
+async def test_requests_that_their_clients_want_left_alone_end_nothing(tmp_path: Path) -> None:
+    process = Process(filled(tmp_path, NOW, ()))
+    for i in range(30):
+        process.rollbacks.note(entry("control", at=NOW + i))
+        process.rollbacks.note(replace(entry("harsh", 500, at=NOW + i), unit=None))
+    assert process.arms == frozenset()
 
 
 async def test_an_outage_of_everybody_and_requests_outside_end_nothing(tmp_path: Path) -> None:
