@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,14 @@ T = TypeVar("T")
 
 _WIDEST: Final = 1000
 """Columns a table may take, terminal or not."""
+_HEADINGS: Final = (
+    *("requests", "compressed", "before", "after", "saved", "%"),
+    *("prompt", "cached", "output"),
+    *("uncompressed $", "cost $", "device $", "negative", "lost $", "net saving $"),
+)
+_ALL: Final = range(len(_HEADINGS))
+_PARTS: Final = (range(6), (6, 7, 8, 12, 13), (9, 10, 11, 14))
+"""Columns of texts, of usage and losses, of money: few enough for a terminal of 80 characters."""
 
 
 class Since(click.ParamType[float]):
@@ -79,10 +87,8 @@ def report(url: str, group_by: str, since: float | None, export_to: Path | None,
     if not rows:
         console.print("The ledger is empty." if since is None else "No requests since then.")
         return
-    table = _table(rows, group_by)
-    natural = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
-    console.width = max(console.width, natural)  # a line that wraps can be read, a figure cut short is wrong
-    console.print(table)
+    for table in _tables(console, rows, group_by):
+        console.print(table)
     for note in _notes(rows, unpriced):
         console.print(Text(note))
 
@@ -99,30 +105,28 @@ def _read(url: str, work: Callable[[Reader], T]) -> T:
         raise click.ClickException(database.explain(error)) from error
 
 
-def _table(rows: list[ReportRow], group_by: str) -> Table:
+def _tables(console: Console, rows: list[ReportRow], group_by: str) -> list[Table]:
+    """One, or on a terminal too narrow for it three below each other."""
+    whole = _table(rows, group_by, _ALL)
+    natural = console.measure(whole, options=console.options.update(width=_WIDEST)).maximum
+    if console.is_terminal and natural > console.width:
+        parts = [_table(rows, group_by, part) for part in _PARTS]
+        natural = max(console.measure(part).minimum for part in parts)
+    else:
+        parts = [whole]
+    console.width = max(console.width, natural)  # a line that wraps can be read, a figure cut short is wrong
+    return parts
+
+
+def _table(rows: list[ReportRow], group_by: str, columns: Sequence[int]) -> Table:
     table = Table(show_footer=len(rows) > 1)
-    total = _cells(total_row(rows))
-    headings = (
-        "requests",
-        "compressed",
-        "before",
-        "after",
-        "saved",
-        "%",
-        "prompt",
-        "cached",
-        "output",
-        "uncompressed $",
-        "cost $",
-        "device $",
-        "negative",
-        "lost $",
-    )
     table.add_column(group_by, footer="total", overflow="fold")
-    for heading, footer in zip((*headings, "net saving $"), total, strict=True):
-        table.add_column(heading, justify="right", no_wrap=True, footer=footer)
+    total = _cells(total_row(rows))
+    for column in columns:
+        table.add_column(_HEADINGS[column], justify="right", no_wrap=True, footer=total[column])
     for row in rows:
-        table.add_row(Text(_shown(row.group)), *_cells(row))
+        cells = _cells(row)
+        table.add_row(Text(_shown(row.group)), *(cells[column] for column in columns))
     return table
 
 

@@ -102,6 +102,21 @@ def test_no_figure_is_cut_at_any_width(tmp_path: Path, columns: str) -> None:
         assert figure in result.stdout
 
 
+def test_a_narrow_terminal_has_three_tables_below_each_other(tmp_path: Path) -> None:
+    big = entry("1", policy="rag", origin_tokens=12345678, compressed_tokens=9876543, mode="on")
+    env = {"COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    result = run("--ledger", ledger(tmp_path, big, *ENTRIES[1:]), env=env, color=True)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", result.stdout).splitlines()
+    assert max(map(len, lines)) <= 80
+    headings = [line.strip("┃ ").split("┃") for line in lines if line.startswith("┃")]
+    assert [[one.strip() for one in line][:2] for line in headings] == [
+        ["policy", "requests"],
+        ["policy", "prompt"],
+        ["policy", "uncompressed $"],
+    ]
+    assert len([line for line in lines if "rag" in line]) == 3
+
+
 def test_groups_and_since(tmp_path: Path) -> None:
     url = ledger(tmp_path, *ENTRIES)
     by_model = json.loads(run("--ledger", url, "--by", "model", "--since", "7d", "--json").stdout)
