@@ -38,9 +38,15 @@ def lint_command(ctx: click.Context, file: str, strict: bool, as_json: bool) -> 
         for finding in findings:
             click.echo(str(finding))
         errors = sum(finding.severity == "error" for finding in findings)
-        click.echo(f"{_source(file)}: {errors} errors, {len(findings) - errors} warnings", err=True)
+        click.echo(
+            f"{_source(file)}: {_n(errors, 'error')}, {_n(len(findings) - errors, 'warning')}", err=True
+        )
     if any(strict or finding.severity == "error" for finding in findings):
         ctx.exit(1)
+
+
+def _n(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _headers(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

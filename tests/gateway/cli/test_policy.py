@@ -40,7 +40,7 @@ def test_lint_errors_fail() -> None:
     assert result.stdout == (
         "<stdin>:3: policies[0].params.rte: unknown key; did you mean 'rate'? [error: invalid]\n"
     )
-    assert result.stderr == "<stdin>: 1 errors, 0 warnings\n"
+    assert result.stderr == "<stdin>: 1 error, 0 warnings\n"
 
 
 def test_lint_warnings_fail_only_when_strict() -> None:
