@@ -11,7 +11,6 @@ from gateway.dashboard.intervals import Drawing, Span, draw
 from gateway.experiments import shown
 from gateway.experiments.known import Census, Known
 from gateway.experiments.shown import Row, kind_of
-from policies.outcomes import METRICS
 from policies.verdict import JudgeReading, Reading, Verdict
 
 MOST_EXPERIMENTS: Final = 50
@@ -113,10 +112,14 @@ def _shown(known: Known) -> Shown:
         arms=_arms(verdict),
         tables=_tables(verdict),
         changes=tuple(
-            ChangeLine(shown.when(change.at), shown.cut_name(change.state), shown.cut(change.reason or ""))
+            ChangeLine(shown.when(change.at), _words(change.state), shown.cut(change.reason or ""))
             for change in known.changes
         ),
     )
+
+
+def _words(state: str) -> str:
+    return shown.cut_name(state.replace("_", " "))
 
 
 def _without_verdict(known: Known) -> str:
@@ -204,9 +207,7 @@ def _line(row: Row, picture: Drawing | None) -> Line:
 
 def _span(reading: Reading) -> Span | None:
     """In the unit in which the table has the change; the margin on the side that is worse."""
-    metric = METRICS.get(reading.metric)
-    is_higher_better = metric is not None and metric.better == "higher"
-    margin = -reading.margin if reading.margin is not None and is_higher_better else reading.margin
+    margin = shown.margin_of(reading)
     relative = reading.relative
     if relative is not None and not kind_of(reading.metric).is_share:
         return Span(relative.low, relative.high, relative.change, margin)

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.dashboard.figures import UNKNOWN, count, milliseconds, moment, usd
 from gateway.experiments.known import Known, Standing
+from policies.outcomes import METRICS
 from policies.verdict import ArmReport, JudgeReading, Reading, SampleRatio, Verdict
 
 Format = Callable[[float | None], str]
@@ -97,12 +98,19 @@ def row(reading: Reading, role: str) -> Row:
         value=kind.format(reading.value),
         change=change,
         interval=interval,
-        margin=_POINTS.one(reading.margin),
+        margin=_scale(kind).one(margin_of(reading)),
         standing=standing_of(reading, role),
         is_bad=reading.is_breached or is_worse,
         is_good=reading.is_proven and role != "secondary",
         note=cut(reading.note),
     )
+
+
+def margin_of(reading: Reading) -> float | None:
+    """On the side that is worse."""
+    metric = METRICS.get(reading.metric)
+    is_higher_better = metric is not None and metric.better == "higher"
+    return -reading.margin if reading.margin is not None and is_higher_better else reading.margin
 
 
 def standing_of(reading: Reading, role: str) -> str:
@@ -265,8 +273,12 @@ def _change(reading: Reading, kind: Kind) -> tuple[str, str]:
     relative = reading.relative
     if relative is not None and not kind.is_share:
         return _RELATIVE.one(relative.change), _RELATIVE.two(relative.low, relative.high)
-    scale = _POINTS if kind.is_share else _PLAIN
+    scale = _scale(kind)
     return scale.one(reading.difference), scale.two(reading.low, reading.high)
+
+
+def _scale(kind: Kind) -> Scale:
+    return _POINTS if kind.is_share else _PLAIN
 
 
 def _is_no_number(value: float | None) -> bool:

@@ -40,6 +40,11 @@ def test_a_share_is_in_points_of_a_per_cent_and_has_its_margin() -> None:
     assert (cells.margin, cells.standing, cells.is_bad) == ("+1.00 pp", "breached", True)
 
 
+def test_a_margin_is_in_the_unit_of_the_change_on_the_side_that_is_worse() -> None:
+    cells = row(guardrail("feedback", "half", -0.02, 0.05, 0.1), "guardrail")
+    assert (cells.change, cells.margin) == ("−0.02", "−0.1")
+
+
 @pytest.mark.parametrize(
     ("reading", "role", "said"),
     [
