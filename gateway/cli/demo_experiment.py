@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ def run(into: Path | None, *, is_markdown: bool) -> None:
         console = Console(highlight=False)
         console.print(f"{USERS} users ask an assistant where things are; a third of them in each arm.\n")
         stages = []
+        logging.getLogger("gateway.experiments.watch").addHandler(logging.NullHandler())  # the lines say it
         for stage in play(folder):
             stages.append(stage)
             console.print(_line(stage), markup=False)
