@@ -192,14 +192,21 @@ def _place(row: Row) -> tuple[str, int]:
     return row.case, row.connections
 
 
-_COLUMNS = (
-    ("req/s", "per_second", ".0f"),
-    ("events/s", "events_per_second", ".0f"),
+Columns = tuple[tuple[str, str, str], ...]
+
+_PLAIN: Columns = (
+    ("req/s", "per_second", ",.0f"),
     ("+p50 ms", "added_p50_ms", ".3f"),
     ("+p99 ms", "added_p99_ms", ".3f"),
-    ("first byte ms", "first_byte_p50_ms", ".3f"),
-    ("+first byte ms", "added_first_byte_ms", ".3f"),
-    ("CPU µs", "cpu_us", ".0f"),
+    ("CPU µs", "cpu_us", ",.0f"),
+    ("MiB", "resident_mib", ".0f"),
+    ("× other", "times_per_second", ".1f"),
+)
+_STREAMED: Columns = (
+    ("events/s", "events_per_second", ",.0f"),
+    ("first byte", "first_byte_p50_ms", ".2f"),
+    ("+ms", "added_first_byte_ms", ".2f"),
+    ("CPU µs", "cpu_us", ",.0f"),
     ("an event", "cpu_event_us", ".1f"),
     ("MiB", "resident_mib", ".0f"),
     ("× other", "times_per_second", ".1f"),
@@ -219,7 +226,8 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _table(case: str, rows: Sequence[dict[str, Any]]) -> Table:
-    columns = [column for column in _COLUMNS if any(row.get(column[1]) for row in rows)]
+    known = _STREAMED if any(row.get("events_per_second") for row in rows) else _PLAIN
+    columns = [column for column in known if any(row.get(column[1]) for row in rows)]
     table = Table(title=case, title_justify="left")
     table.add_column("at once", justify="right")
     table.add_column("to")
