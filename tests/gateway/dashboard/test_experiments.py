@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from gateway.dashboard.experiments import MOST_EXPERIMENTS, page
 from gateway.dashboard.intervals import WIDTH
-from gateway.experiments.known import Census, Known
-from gateway.experiments.records import ExperimentState
+from gateway.experiments.known import Census, Change, Known
 from policies.verdict import Reading
 from tests.gateway.experiments.known_ones import CENSUS, NOW, RUNNING, guardrail
 
@@ -61,6 +60,6 @@ def test_of_very_many_the_first_are_shown() -> None:
 
 
 def test_a_change_of_state_is_told_in_words() -> None:
-    back = ExperimentState("rag", "v", "rolled_back", NOW, "retries rose", ("harsh",))
+    back = Change(NOW, "rolled_back", "retries rose", ("harsh",))
     [one] = page(Census((replace(shown(), changes=(back,)),), NOW))
     assert [(line.state, line.reason) for line in one.changes] == [("rolled back", "retries rose")]
