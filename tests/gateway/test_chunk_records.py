@@ -106,7 +106,7 @@ async def test_an_edited_text_is_scored_where_it_was_edited(cache: MemoryCache, 
         async with asyncio.timeout(PATIENCE_S):
             n_records = 3 + len(subjects)  # of the whole there are scores, findings and weights
             while len(cache) < n_records:  # noqa: ASYNC110  # a cache tells nobody
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
         scorer.n_scored = 0
         [second] = await cached.compress([edited], params, tenant="team")
     assert (first.cache, second.cache, scorer.n_scored) == ("miss", "miss", 1)
