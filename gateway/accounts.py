@@ -9,7 +9,7 @@ from starlette.types import Receive, Send
 
 from gateway.access.scopes import check_upstream
 from gateway.accounting import Price, at_most, cost
-from gateway.chain import PRICED, Link
+from gateway.chain import PRICED, Link, named_in_path
 from gateway.counterfactual import Prompt, Settlement, settle
 from gateway.dialects.answers import CHAT_ANSWERS
 from gateway.expecting import Destination, Expecting, unmodelled
@@ -192,16 +192,17 @@ class Account:
 
     def _note(self, plan: Plan, tap: UsageTap) -> None:
         """Where the answer is kept, for what continues it."""
-        if plan.request is None or tap.answer_id is None:
+        name = named_in_path(self.incoming.path) if plan.is_fetch else tap.answer_id
+        if plan.request is None or name is None:
             return
         link, note = Link(plan.conversation, self._route(plan)), self.services.chains.note
         if plan.is_fetch:
-            if tap.usage is not None:
-                note(self.incoming.tenant, PRICED + tap.answer_id, link)
+            if tap.usage is not None:  # under the name it is fetched by, whatever it calls itself
+                note(self.incoming.tenant, PRICED + name, link)
             return
         is_open = tap.usage is None and not tap.output_characters
         open_model = plan.request.model if is_open else None
-        note(self.incoming.tenant, tap.answer_id, replace(link, open_model=open_model))
+        note(self.incoming.tenant, name, replace(link, open_model=open_model))
         if plan.request.chain is not None:
             note(self.incoming.tenant, plan.request.chain, link)
 

@@ -23,10 +23,10 @@ _DELTAS: Final = (
 
 
 def usage(answer: Mapping[str, Any], earlier: Told | None) -> Told | None:
-    """Told once, by the answer or by the event that ends it."""
+    """Told once, by the answer or by the event that ends it; what is said before (zeros, by some) is none."""
     response = _response(answer)
     told = response.get("usage")
-    if told is None:
+    if told is None or response.get("status") in _GOING_ON:
         return earlier
     counts = mapping(told)
     return {

@@ -33,6 +33,8 @@ class DialectsUpstream(OpenAIUpstream):
 
     is_done = True
     """Whether what was asked for in the background is."""
+    fetched_as: str | None = None
+    """What answers that are fetched call themselves; None: as they are asked for."""
 
     def app(self) -> Starlette:
         return Starlette(
@@ -44,7 +46,8 @@ class DialectsUpstream(OpenAIUpstream):
         self.received.append(Received(str(request.url).split("/", 3)[3], request.headers.items(), body))
         path = "/" + request.path_params["path"]
         if request.method != "POST":
-            return JSONResponse(response(path.rpartition("/")[2]) if self.is_done else queued())
+            name = self.fetched_as or path.rpartition("/")[2]
+            return JSONResponse(response(name) if self.is_done else queued())
         asked = json.loads(body)
         if path.endswith("/count_tokens"):
             return JSONResponse({"input_tokens": len(body)})

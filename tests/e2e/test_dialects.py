@@ -150,8 +150,12 @@ def test_an_azure_deployment_is_the_model(tmp_path: Path) -> None:
     assert (row["model"], row["tokenizer"], row["cost_usd"] > 0) == ("gpt-4o-mini", "o200k_base", True)
 
 
-def test_an_answer_made_in_the_background_is_priced_once_when_it_is_fetched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fetched_as", [None, "resp_by_another_name"])
+def test_an_answer_made_in_the_background_is_priced_once_when_it_is_fetched(
+    tmp_path: Path, fetched_as: str | None
+) -> None:
     upstream = DialectsUpstream()
+    upstream.fetched_as = fetched_as
     with (
         serving(upstream.app()) as port,
         gateway(tmp_path, f"http://127.0.0.1:{port}") as own,

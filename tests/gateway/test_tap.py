@@ -27,6 +27,7 @@ from tests.gateway.event_streams import (
     one_by_one,
     ordinary_blocks,
     split,
+    typed,
     usage_blocks,
 )
 
@@ -191,6 +192,23 @@ def test_unreadable_bodies_have_no_usage_and_pass(body: bytes, encoding: bytes) 
 def test_after_broken_packing_nothing_more_is_read() -> None:
     tap, out = tap_over([b"junk", gzip.compress(BODY)], [*JSON, (b"content-encoding", b"gzip")])
     assert (tap.usage, out) == (None, b"junk" + gzip.compress(BODY))
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_what_an_answer_that_goes_on_says_of_its_usage_is_none(status: str) -> None:
+    """Some say zeros from the beginning: a stream that breaks off then would seem to have cost nothing."""
+    zeros = {"input_tokens": 0, "output_tokens": 0}
+    going_on = {"object": "response", "id": "resp_1", "status": status, "usage": zeros}
+    streamed, fetched = UsageTap(RESPONSES_ANSWERS), UsageTap(RESPONSES_ANSWERS)
+    streamed.head(200, SSE)
+    streamed.feed(typed("response.created", response=going_on))
+    fetched.head(200, JSON)
+    fetched.feed(orjson.dumps(going_on))
+    fetched.end()
+    assert (streamed.usage, fetched.usage) == (None, None)
+    done = {**going_on, "status": "completed", "usage": {"input_tokens": 9, "output_tokens": 2}}
+    streamed.feed(typed("response.completed", response=done))
+    assert streamed.usage == Usage(9, 2)
 
 
 @pytest.mark.parametrize(
