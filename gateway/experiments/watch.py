@@ -197,10 +197,13 @@ class Watch:
     async def _write(self) -> None:
         """What was found, besides what others found meanwhile: the states have just been read."""
         for key, state in tuple(self._rollbacks.found.items()):
-            state = replace(state, arms=tuple(sorted(self._rollbacks.arms[key])))
-            await self._books.set_state(state)
-            self._rollbacks.states[key] = state
-            self._rollbacks.found.pop(key, None)
+            together = replace(state, arms=tuple(sorted(self._rollbacks.arms[key])))
+            known = self._rollbacks.states.get(key)
+            if known is None or known.state != "rolled_back" or known.arms != together.arms:
+                await self._books.set_state(together)
+                self._rollbacks.states[key] = together
+            if self._rollbacks.found.get(key) is state:  # else one more was found while it was written
+                self._rollbacks.found.pop(key)
 
     async def _look(self) -> None:
         began = time.monotonic()

@@ -184,6 +184,17 @@ async def test_arms_that_two_processes_find_at_the_same_time_all_stay_rolled_bac
     assert one.arms == other.arms == {"half", "harsh"}
 
 
+async def test_what_two_processes_find_is_one_change(tmp_path: Path) -> None:
+    one, other = Process(url := filled(tmp_path, NOW, ())), Process(url)
+    fail(one)
+    fail(other)
+    await one.step()
+    await other.step()
+    assert one.arms == other.arms == {"harsh"}
+    assert not other.rollbacks.found
+    assert len(await one.books.store.changes()) == 1
+
+
 async def test_a_reset_is_not_undone_by_what_was_found_before_it(tmp_path: Path) -> None:
     one, other = Process(url := filled(tmp_path, NOW, ())), Process(url)
     fail(one)
