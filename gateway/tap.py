@@ -61,6 +61,8 @@ class UsageTap:
         """The last usage the upstream reported; of a JSON answer, after `end`."""
         if self._usage is None or self._told is None or not self._told.get("is_partial"):
             return self._usage
+        if not self._usage.prompt_tokens:  # zeros where nothing was known yet: an estimate knows more
+            return None
         streamed = estimated_usage(0, self.output_characters).completion_tokens
         completion = max(self._usage.completion_tokens, streamed)
         return replace(self._usage, completion_tokens=completion, estimated=True)

@@ -275,6 +275,9 @@ class TestMessages:
             raw = broken(f"{pith.url}/v1/messages", body)
             *_, last = events(raw)
             assert (last["type"], last["error"]["type"]) == ("error", "api_error")
+        [row] = rows(tmp_path)
+        assert (row["prompt_tokens"], row["is_estimated"], row["is_complete"]) == (row["origin_tokens"], 1, 0)
+        assert row["prompt_tokens"] > 0
 
     @pytest.mark.parametrize(
         ("members", "named"),

@@ -211,6 +211,17 @@ def test_what_an_answer_that_goes_on_says_of_its_usage_is_none(status: str) -> N
     assert streamed.usage == Usage(9, 2)
 
 
+def test_a_prompt_of_nothing_is_not_known_before_the_end() -> None:
+    """Translating gateways begin Anthropic's streams with zeros, and count at the end."""
+    tap = UsageTap(ANTHROPIC_ANSWERS)
+    tap.head(200, SSE)
+    tap.feed(typed("message_start", message={"usage": {"input_tokens": 0, "output_tokens": 0}}))
+    tap.feed(typed("content_block_delta", delta={"type": "text_delta", "text": "Hello"}))
+    assert (tap.usage, tap.output_characters) == (None, 5)
+    tap.feed(typed("message_delta", delta={}, usage={"input_tokens": 9, "output_tokens": 2}))
+    assert tap.usage == Usage(9, 2)
+
+
 @pytest.mark.parametrize(
     ("shape", "events"),
     [
