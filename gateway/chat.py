@@ -278,8 +278,15 @@ async def _decide(asked: _Asked, services: Services) -> _Decided:
     fresh = decide(services.policies.current, facts, overrides, conversation, services.kill_mode)
     decision = await _pinned(asked, facts, conversation, fresh, services.pins)
     decision = withdrawn(decision, services.policies.current, services.rollbacks.arms)
+    if _is_anothers(decision, fresh):
+        return _Decided(conversation, decision, None)
     enrolled = enrol(decision, facts, overrides, conversation, incoming.tenant, services.secret)
     return _Decided(conversation, decision, enrolled)
+
+
+def _is_anothers(decision: Decision, fresh: Decision) -> bool:
+    """Whether a user joins a conversation that is in another arm: counted, they would be in two."""
+    return decision.version == fresh.version and fresh.variant not in (None, decision.variant)
 
 
 def _overrides(incoming: Incoming, services: Services) -> Overrides:

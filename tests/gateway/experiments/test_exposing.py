@@ -14,6 +14,7 @@ from starlette.types import Message
 from gateway.accounts import Account
 from gateway.config import load as load_config
 from gateway.experiments.records import Exposure
+from gateway.plan import Plan
 from gateway.types import Entry, UpstreamRequest, UpstreamResponse
 from tests.gateway.pipeline import ListLedger, Pipeline, PureCompressor, count, incoming, pipeline, policy_set
 
@@ -96,6 +97,40 @@ async def test_what_is_eligible_is_so_in_every_mode(mode: str) -> None:
         assert plan.size is not None
         assert plan.size.is_eligible == is_eligible
         assert plan.size.n_tokens == plan.origin_tokens
+
+
+async def test_a_user_who_joins_a_conversation_of_another_arm_is_in_no_second_one() -> None:
+    variants = [{"name": "control", "weight": 1, "mode": "off"}, {"name": "half", "weight": 1}]
+    experiment = {"salt": "s", "unit": "user", "variants": variants}
+    policies = policy_set(
+        {"name": "rag", "params": {"rate": 0.5, "min_tokens": 50}, "experiment": experiment}
+    )
+    gateway = pipeline(policies, PureCompressor())
+
+    async def ask(user: str, first: str, *turns: str) -> Plan:
+        roles = ("user", "assistant") * 2
+        messages = [
+            {"role": role, "content": text} for role, text in zip(roles, (first, *turns), strict=False)
+        ]
+        said = {"model": "gpt-4o", "user": user, "messages": messages}
+        return await gateway.plan(json.dumps(said).encode())
+
+    arms: dict[str, str] = {}
+    for n in range(20):
+        plan = await ask(f"user {n}", PROSE * 10 + str(n))
+        assert plan.enrolled is not None
+        arms.setdefault(plan.enrolled.arm, f"user {n}")
+        if len(arms) == 2:
+            break
+    first = PROSE * 10 + "shared"
+    begun = await ask(arms["half"], first)
+    joined = await ask(arms["control"], first, "Well.", PROSE * 10)
+    again = await ask(arms["half"], first, "Well.", PROSE * 10)
+    for plan in (begun, joined, again):
+        assert plan.decision is not None
+        assert plan.decision.variant == "half", "the conversation keeps its arm, and its cached prefix"
+    assert joined.enrolled is None
+    assert begun.enrolled == again.enrolled is not None
 
 
 async def test_an_exposure_is_on_record_when_the_request_arrives_upstream() -> None:
