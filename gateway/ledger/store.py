@@ -38,6 +38,7 @@ from gateway.ledger.rollup import delete_before
 from gateway.ledger.schema import to_row
 from gateway.ledger.spool import Spool
 from gateway.ledger.spooled import SpoolCount
+from gateway.ledger.steady import SteadyClock
 from gateway.ledger.storing import forget_words, store_rows
 from gateway.overview import Overview, Selection
 from gateway.types import Entry, ReportRow, Spooled
@@ -90,8 +91,10 @@ class SqlLedger:
         url: str,
         settings: LedgerSettings | None = None,
         on_change: Callable[[str | None], None] = log_state,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._settings = settings or LedgerSettings()
+        self._clock = clock or SteadyClock()
         database = open_database(url)
         self._store = _Store(database)
         self._spool = Spool(database.spool, self._settings.spool_bytes)
@@ -240,8 +243,9 @@ class SqlLedger:
         days, now = self._settings.retention_days, time.monotonic()
         if days is None or now < max(self._tidy_at, self._retry_at):
             return
-        n_deleted = self._store.delete_before(time.time() - days * DAY_S, self._settings.tidy_rows)
-        if n_deleted < self._settings.tidy_rows:
+        today, most = self._clock.now(), self._settings.tidy_rows
+        n_deleted = 0 if today is None else self._store.delete_before(today - days * DAY_S, most)
+        if n_deleted < most:
             self._tidy_at = now + self._settings.tidy_s
 
     def _take(self) -> list[Entry | Note]:

@@ -21,6 +21,7 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.ledger.schema import to_row
+from gateway.ledger.steady import SteadyClock
 from gateway.ledger.store import LedgerSettings, SqlLedger, log_state
 from gateway.tap import UsageTap
 from gateway.types import Entry, Ledger, ReportRow
@@ -362,6 +363,30 @@ async def test_old_rows_are_deleted_and_their_sums_kept(tmp_path: Path) -> None:
             pass
     assert sum(row.requests for row in await ledger.report(group_by="day")) == 46
     await ledger.aclose()
+
+
+class Doubtful(SteadyClock):
+    """Has leapt ahead."""
+
+    n_asked = 0
+
+    def now(self) -> float | None:
+        self.n_asked += 1
+        return None
+
+
+async def test_nothing_is_deleted_by_a_clock_in_doubt(tmp_path: Path) -> None:
+    path, clock = tmp_path / "pith.db", Doubtful()
+    ledger = SqlLedger(
+        f"sqlite:///{path}", LedgerSettings(flush_s=0.001, retention_days=30, tidy_s=0.001), clock=clock
+    )
+    ledger.record(entry(1, created_at=1.0))
+    ledger.start()
+    async with asyncio.timeout(TIMEOUT_S):
+        while clock.n_asked < 3:  # noqa: ASYNC110  # the writer's thread asks
+            await asyncio.sleep(0)
+    await ledger.aclose()
+    assert stored(path) == ["id-1"]
 
 
 KILLED = """
