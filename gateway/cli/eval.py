@@ -24,6 +24,7 @@ from compressor.eval.tables import Table as Figures
 from compressor.scorers import load
 from compressor.types import Scorer
 from gateway.cli.eval_ask import Asked, ask
+from gateway.cli.narrow import parts
 
 SHIPPED = Part("Texts written for Pith", "", ())
 MOST_QUESTIONS = 20
@@ -201,13 +202,21 @@ def show(found: Report) -> None:
     console = Console(width=None if Console().is_terminal else 160)
     rates = [rate for rate in SHOWN_RATES if rate in found["rates"]] or found["rates"][:1]
     for name, table in shown(found, rates):
-        console.print(_rich(f"{name}: {table.title}" if name else table.title, table))
+        title: str | None = f"{name}: {table.title}" if name else table.title
+        for part in parts(_plain(table), console.width):
+            console.print(_rich(title, part))
+            title = None
 
 
-def _rich(title: str, figures: Figures) -> Table:
+def _plain(figures: Figures) -> Figures:
+    """Without what makes figures bold on a page."""
+    return replace(figures, rows=tuple(tuple(cell.replace("**", "") for cell in row) for row in figures.rows))
+
+
+def _rich(title: str | None, figures: Figures) -> Table:
     table = Table(title=title, box=box.SIMPLE, title_justify="left")
     for i, column in enumerate(figures.head):
         table.add_column(column, justify="right" if i else "left")
     for row in figures.rows:
-        table.add_row(*(cell.replace("**", "") for cell in row))
+        table.add_row(*row)
     return table
