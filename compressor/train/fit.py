@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from compressor.errors import DataError
 from compressor.scorers.embedded_inputs import MASK, NOTHING, inputs_of
 from compressor.train.adapt import Heads, sample
 from compressor.train.adapt import loss_of as adaptation_loss
@@ -89,6 +90,10 @@ def fit(plan: Plan, processes: int, tell: Callable[[str], None]) -> None:
     lesson = Lesson(
         rows_alone(learnt, tokenizer), rows_together(learnt, tokenizer), _besides(plan, tokenizer)
     )
+    if not learnt and not any(lesson.besides):
+        raise DataError(
+            f"nothing to learn from: all {len(held_out)} chunks are held out; grade more documents"
+        )
     tell(f"{len(learnt)} chunks to learn from, {len(held_out)} held out")
     run(_fit, processes, plan, (net, tokenizer), lesson, held_out, tell)
 

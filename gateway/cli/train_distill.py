@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from compressor.tokens import counter, encoding_for
-from compressor.train.distill import Chunk, chunks, instruction
+from compressor.train.chunking import size_of
+from compressor.train.distill import TOO_SHORT, Chunk, chunks, instruction
 from compressor.train.records import read
 from gateway.accounting import Price
 from gateway.cli.parameters import Fields, PriceType, address
@@ -84,9 +85,13 @@ def distill(ctx: click.Context, /, **given: Any) -> None:
     with ExitStack() as stack:
         done = stack.enter_context(Journal(asked.out))
         left = stack.enter_context(Journal(asked.rejects or asked.out.with_name(f"{asked.out.name}.rejects")))
-        missing = [
-            chunk for chunk in chunks(read(asked.file)) if not _is_done(chunk, done, left, asked.again)
-        ]
+        every = list(chunks(read(asked.file)))
+        if not every:
+            least = size_of("en").least // TOO_SHORT
+            raise click.ClickException(
+                f"{asked.file} has no text that is long enough: {least} words at least"
+            )
+        missing = [chunk for chunk in every if not _is_done(chunk, done, left, asked.again)]
         chosen = missing[: asked.max_chunks]
         _announce(console, done, len(missing), chosen, cost, asked.max_usd)
         if asked.dry_run or not chosen:

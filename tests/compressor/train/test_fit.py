@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def start(tmp_path: Path) -> Path:
 def plan_of(start: Path, out: Path, **more: object) -> Plan:
     rates = Rates(encoder=2e-3, pieces=1e-2, new=1e-2)
     return Plan(start, (graded(start),), out, batch_words=128, rates=rates, **more)  # type: ignore[arg-type]
+
+
+def test_documents_that_are_all_held_out_teach_nothing(start: Path, tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(
+        '{"id": "wiki/onboarding#0", "src": "t", "lang": "en", "text": "take", "grades": "2"}\n'
+    )
+    with pytest.raises(DataError, match="nothing to learn from: all 1 chunks are held out"):
+        fit(replace(plan_of(start, tmp_path / "out"), graded=(path,)), 1, print)
 
 
 def test_it_learns_which_words_are_kept_and_ships(start: Path, tmp_path: Path) -> None:

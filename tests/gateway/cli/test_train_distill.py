@@ -78,6 +78,14 @@ def test_all_of_it_and_nothing_twice(given: Path) -> None:
     assert all(json.loads(line)["grades"] == "021" * 50 for line in annotated.stdout.splitlines())
 
 
+def test_texts_too_short_to_learn_from_are_told(tmp_path: Path) -> None:
+    short = tmp_path / "documents.jsonl"
+    short.write_text('{"id": "a", "lang": "en", "text": "New colleagues get their laptop."}\n')
+    ran = run(short, "http://127.0.0.1:1")
+    assert ran.exit_code == 1
+    assert "has no text that is long enough: 30 words at least" in ran.stderr
+
+
 def faults(n: int, asked: Asked) -> Said:
     """Every other request fails, each time in another way."""
     kinds = [
