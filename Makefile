@@ -29,7 +29,7 @@ STAMP := $(VENV)/.installed-$(PITH_DEVICE)
 .PHONY: help install run demo test test-all conformance clients oracle check quality lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 install: $(STAMP) ## make .venv with everything the other targets need
 
