@@ -56,9 +56,7 @@ def plan_of(start: Path, out: Path, **more: object) -> Plan:
 
 def test_documents_that_are_all_held_out_teach_nothing(start: Path, tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
-    path.write_text(
-        '{"id": "wiki/onboarding#0", "src": "t", "lang": "en", "text": "take", "grades": "2"}\n'
-    )
+    path.write_text('{"id": "wiki/onboarding#0", "src": "t", "lang": "en", "text": "take", "grades": "2"}\n')
     with pytest.raises(DataError, match="nothing to learn from: all 1 chunks are held out"):
         fit(replace(plan_of(start, tmp_path / "out"), graded=(path,)), 1, print)
 
