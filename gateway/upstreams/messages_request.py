@@ -113,7 +113,7 @@ _LEFT_OUT_OF_BLOCKS: Final = frozenset({"citations", "is_error"})
 _BLOCKS: Final[Mapping[str, tuple[frozenset[str], Callable[[dict[str, Any], str], None]]]] = {
     "text": (frozenset({"text"}), _check_text),
     "image": (frozenset({"source"}), _check_source),
-    "document": (frozenset({"source", "title", "context"}), _check_source),
+    "document": (frozenset({"source"}), _check_source),  # litellm drops its title and context
     "tool_use": (frozenset({"id", "name", "input", "provider_specific_fields"}), _check_nothing),
     "tool_result": (frozenset({"tool_use_id", "content"}), _check_result),
     "thinking": (frozenset({"thinking", "signature"}), _check_nothing),

@@ -103,6 +103,8 @@ def _check_input(given: object) -> None:
         sendable(item, members | _OF_ITEMS, frozenset(), f"{where}.")
         check(item, where)
         call = item.get("call_id")
+        if kind in (*_CALLS, *_OUTPUTS) and not isinstance(call, str):
+            raise refuse(f"{where}.call_id: must be text")
         if kind in _CALLS:
             called.add(call)
         elif kind in _OUTPUTS and call not in called:

@@ -124,3 +124,9 @@ def test_anything_else_is_refused_by_name(members: dict[str, Any], named: str) -
     message = refused(**members)
     assert message.startswith(f"{named}: ")
     assert "evil" not in message
+
+
+@pytest.mark.parametrize("name", ["title", "context"])
+def test_what_litellm_would_drop_of_a_document_is_refused(name: str) -> None:
+    document = {**PICTURE, "type": "document", name: "which the model would have read"}
+    assert refused(**said(document)).startswith(f"messages[0].content[0].{name}: ")

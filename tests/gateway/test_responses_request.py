@@ -154,3 +154,10 @@ def test_anything_else_is_refused_by_name(members: dict[str, Any], named: str) -
     message = refused(**members)
     assert message.startswith(f"{named}: ")
     assert "evil" not in message
+
+
+@pytest.mark.parametrize("call_id", [None, 5, ["c"], {}])
+def test_a_call_and_its_output_have_an_id_that_is_text(call_id: Any) -> None:
+    output = {"type": "function_call_output", "call_id": call_id, "output": "o"}
+    assert refused(**items({**CALL, "call_id": call_id})) == "input[0].call_id: must be text"
+    assert refused(**items(CALL, output)) == "input[1].call_id: must be text"
