@@ -30,6 +30,9 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
+ENDLESS = 1e15
+"""Units that nobody has; of more than nine times as many, floats do not tell neighbours apart."""
+
 _DIRICHLET = 100.0
 """How sure the sample-ratio e-value is of the weights beforehand, in units."""
 
@@ -185,7 +188,7 @@ def units_fixed(effect: float, variance: float, alpha: float, power: float) -> f
 
 def units_anytime(effect: float, variance: float, alpha: float, power: float, planned: float) -> float:
     """The same where every look counts: as many as have the interval clear 0 at the last look with that
-    power.
+    power. At least ENDLESS where it takes more.
     """
     from scipy.special import ndtri
 
@@ -197,6 +200,8 @@ def units_anytime(effect: float, variance: float, alpha: float, power: float, pl
         return _found(effect) >= float(half_width(estimate, alpha, planned)) + float(ndtri(power)) * error
 
     while not is_enough(high):
+        if high >= ENDLESS:
+            return high
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) / 2

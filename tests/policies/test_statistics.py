@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from policies.statistics import (
+    ENDLESS,
     Estimate,
     Floats,
     Summary,
@@ -233,3 +234,8 @@ def test_no_number_of_units_finds_no_effect(effect: float) -> None:
         units_fixed(effect, 4.0, 0.05, 0.8)
     with pytest.raises(ValueError, match="effect"):
         units_anytime(effect, 4.0, 0.05, 0.8, planned=6000)
+
+
+@pytest.mark.parametrize(("effect", "variance"), [(1e-9, 1.0), (1e-6, 1e4), (0.05, math.inf), (0.05, 1e300)])
+def test_what_nobody_will_ever_find_is_said_in_no_time(effect: float, variance: float) -> None:
+    assert units_anytime(effect, variance, 0.05, 0.8, 3200) >= ENDLESS
