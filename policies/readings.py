@@ -131,6 +131,7 @@ def _unpriced(figures: Figures, metric: Metric, arms: Iterable[str]) -> float:
     return unpriced / requests if unpriced > UNPRICED_SHARE * requests else 0.0
 
 
+_MOST_LOG: Final = 700.0
 _NO_ROWS: Final[Rows] = np.empty(0, dtype=np.intp)
 
 
@@ -277,7 +278,12 @@ def _relative(figures: Figures, one: _Compared) -> Relative | None:
     if not math.isfinite(width):
         return None
     value = float(estimate.value)
-    return Relative(math.expm1(value), math.expm1(value - float(width)), math.expm1(value + float(width)))
+    return Relative(_growth(value), _growth(value - float(width)), _growth(value + float(width)))
+
+
+def _growth(log_ratio: float) -> float:
+    """As a relative change; what is beyond a float is endless."""
+    return math.expm1(log_ratio) if log_ratio < _MOST_LOG else math.inf
 
 
 def _guardrail(figures: Figures, metric: Metric, arm: str, margin: float) -> Reading:

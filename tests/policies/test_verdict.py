@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -210,6 +211,17 @@ def test_a_primary_metric_without_a_ratio_is_told_by_its_difference() -> None:
     assert found.primary[0].is_proven
     assert "saved_share of 'half' differs from control's by +0.2 (" in found.reason
     assert found.units_needed is None
+
+
+def test_a_change_beyond_all_floats_is_endless() -> None:
+    units = outcomes(400)
+    saved = np.where(np.arange(400) % 2, 1.0, -1.0)
+    for arm in (0, 1):  # as much is lost as is saved, but for a little
+        saved[units.arm == arm] += 1e-6 - saved[units.arm == arm].mean()
+    columns = {**units.columns, "saved_usd": saved, "counterfactual_usd": np.ones(400), FIRST: np.ones(400)}
+    [read] = decided(replace(units, columns=columns), experiment(primary="saved_share")).primary
+    assert read.relative is not None
+    assert (read.relative.low, read.relative.high) == (-1.0, math.inf)
 
 
 def test_the_best_of_several_arms_is_shipped_at_a_shared_level() -> None:
