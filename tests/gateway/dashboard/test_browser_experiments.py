@@ -70,6 +70,15 @@ async def test_the_page_is_accessible_fits_and_has_no_trouble(name: str, browser
             assert opened.trouble == []
 
 
+async def test_the_line_of_nought_and_the_margin_are_drawn(browser: Browser) -> None:
+    with listener(FakeDesk(CENSUS)) as url:
+        async with tab(browser, url) as opened:
+            await opened.page.goto("/experiments")
+            for name in ("zero", "margin"):
+                line = opened.page.locator(f"svg.interval .{name}").first
+                assert await line.evaluate("one => getComputedStyle(one).stroke") != "none", name
+
+
 async def test_the_page_that_waits_is_accessible(browser: Browser) -> None:
     with listener(Slow(), 0.0) as url:
         async with tab(browser, url) as opened:
