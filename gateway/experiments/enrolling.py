@@ -1,7 +1,8 @@
 """Whether a request counts for an experiment, for which unit, and what it is as it came (pure).
 
 All of it is decided from the request alone, so alike in every arm: also where nothing was compressed, or
-compressing failed. Where texts were not counted they are estimated by their length.
+compressing failed or came too late for its texts to be counted. So whether a request is eligible goes by the
+length of its texts in any case; how large it is, by their tokens where these were counted.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Size:
     """Of a request as it came."""
 
     is_eligible: bool
-    """Whether any arm would act on it."""
+    """Whether any arm would act on it, judged by length."""
     n_tokens: int
 
 
@@ -71,14 +72,12 @@ def enrol(
 
 def size_of(enrolled: Enrolled, request: ChatRequest, finished: Sequence[Finished] | None) -> Size:
     """`finished`: what became of the request's texts; None where nobody looked at them."""
-    if finished is None:
-        counts = [_estimated(site) for site in request.texts]
-    else:
-        counts = [result.origin_tokens for result in finished]
+    estimates = [_estimated(site) for site in request.texts]
+    counts = estimates if finished is None else [result.origin_tokens for result in finished]
     reach = dict(enrolled.reach)
     is_eligible = any(
-        site.role in reach and count >= reach[site.role]
-        for site, count in zip(request.texts, counts, strict=True)
+        site.role in reach and estimate >= reach[site.role]
+        for site, estimate in zip(request.texts, estimates, strict=True)
     )
     return Size(is_eligible, sum(counts))
 

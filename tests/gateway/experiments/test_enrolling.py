@@ -100,9 +100,13 @@ def counted(*tokens: int) -> list[Finished]:
     [((49, 9, 999), False), ((50, 0, 0), True), ((0, 10, 0), True), ((0, 0, 0), False)],
 )
 def test_a_request_is_eligible_by_one_text_of_its_role(tokens: tuple[int, ...], is_eligible: bool) -> None:
-    _, request = parsed(said("user", "a"), said("tool", "b"), said("system", "c"))
-    size = size_of(ENROLLED, request, counted(*tokens))
-    assert (size.is_eligible, size.n_tokens) == (is_eligible, sum(tokens))
+    """By its length, whatever was counted: one arm may have been too late to count."""
+    roles = ("user", "tool", "system")
+    _, request = parsed(*(said(role, "x" * 4 * n) for role, n in zip(roles, tokens, strict=True)))
+    assert size_of(ENROLLED, request, None).is_eligible == is_eligible
+    for counts in ((0, 0, 0), (500, 500, 500)):
+        size = size_of(ENROLLED, request, counted(*counts))
+        assert (size.is_eligible, size.n_tokens) == (is_eligible, sum(counts))
 
 
 def test_where_nobody_counted_lengths_tell() -> None:
