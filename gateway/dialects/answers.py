@@ -72,12 +72,13 @@ def word(value: object) -> str | None:
 
 def chat_finish(answer: Mapping[str, Any]) -> str | None:
     """That of its choices; where there are several, one that reached its limit counts."""
-    if isinstance(answer.get("error"), Mapping):
+    if answer.get("error") is not None and isinstance(answer["error"], Mapping):
         return FAILED
     choices = answer.get("choices")
     if not isinstance(choices, list):
         return None
-    said = [word(choice.get("finish_reason")) for choice in choices if isinstance(choice, Mapping)]
+    given = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    said = [word(reason) for reason in given if reason is not None]  # few events say any
     return _LIMIT if _LIMIT in said else next(filter(None, said), None)
 
 
