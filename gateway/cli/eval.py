@@ -102,9 +102,12 @@ def eval(
     yes: bool,
 ) -> None:
     """What survives compression: answers, numbers, names, negations; no hosted model, equal tokens."""
-    parts = [_chosen(part, domains, languages, limit) for part in _parts(own, data)]
+    there_are = _parts(own, data)
+    parts = [_chosen(part, domains, languages, limit) for part in there_are]
     if not any(part.documents for part in parts):
-        raise EvalError(f"no text has domains {domains or 'any'} and languages {languages or 'any'}")
+        cells = sorted({" ".join(document.cell) for part in there_are for document in part.documents})
+        wanted = f"domains {domains or 'any'} and languages {languages or 'any'}"
+        raise EvalError(f"no text has {wanted}; there are {', '.join(cells) or 'none'}")
     loaded = load_all([*scorers, *against])
     if endpoint is not None:
         if not model:

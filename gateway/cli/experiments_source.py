@@ -51,6 +51,6 @@ def open_source(path: Path | None, policies: Path | None, ledger: str | None) ->
 def no_such(name: str, census: Census) -> click.ClickException:
     """There is no experiment of that name; these there are."""
     names = list(dict.fromkeys(known.name for known in census.experiments))
-    there_are = ", ".join(names) or "none: give a policy an `experiment`, or name the policy file"
-    hint = suggestion(name, names) or f"; there are {there_are}"
+    none = "; no policy has one: give it an `experiment`, or name the policy file"
+    hint = suggestion(name, names) or (f"; there are {', '.join(names)}" if names else none)
     return click.ClickException(f"there is no experiment {name!r}{hint}")

@@ -83,7 +83,7 @@ def test_public_data_join_the_shipped(tmp_path: Path) -> None:
     [
         (["--rates", "0.5,2"], "no list of rates"),
         (["--rates", "x"], "no list of rates"),
-        (["--domains", "cooking"], "no text has domains cooking"),
+        (["--domains", "cooking"], "no text has domains cooking and languages any; there are dialogue en"),
         (["--documents", "missing.jsonl"], "cannot read missing.jsonl"),
         (["--data", "missing"], "missing holds neither"),
         (["--ask", "http://127.0.0.1:1"], "--ask needs --model"),

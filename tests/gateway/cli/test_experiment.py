@@ -106,7 +106,7 @@ def test_without_a_ledger_or_an_experiment(tmp_path: Path) -> None:
     filled(tmp_path, NOW, ())
     assert run(tmp_path, "list").stdout.startswith("There is no experiment: give a policy one")
     nothing = run(tmp_path, "show", "rag")
-    assert (nothing.exit_code, "there are none: give a policy" in nothing.stderr) == (1, True)
+    assert (nothing.exit_code, "no policy has one: give it" in nothing.stderr) == (1, True)
 
 
 def test_a_policy_file_that_is_wrong_is_said(folder: Path) -> None:
