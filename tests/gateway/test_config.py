@@ -63,6 +63,9 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
 
 
 EXAMPLES = {
+    "FEEDBACK_REASONS": "true",
+    "ENDPOINT": "http://collector:4318",
+    "SAMPLE": "0.1",
     "KIND": "http",
     "URL": "http://h",
     "KEY": "pass",
@@ -140,6 +143,7 @@ def test_every_scalar_has_a_variable(name: str) -> None:
         "TOKEN": "*" * 10,
         "KEY_STORE": "*" * 10,
         "REMOTE_KEY": "*" * 10,
+        "FEEDBACK_REASONS": "True",
         "ALLOW_OVERRIDES": "False",
         "ASK_USAGE": "False",
         "REQUIRE_KEYS": "False",
