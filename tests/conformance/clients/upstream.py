@@ -31,6 +31,8 @@ SIZES = (1, 13, 300, 2, 60, 7)
 """Bytes of the pieces that a stream is sent in, over and over."""
 PACE_S = 0.02
 """Between two words of an answer that never ends."""
+BREAK_S = 0.25
+"""Before an answer breaks off: some clients lose what they have not read by then."""
 PATIENCE_S = 30.0
 
 
@@ -140,6 +142,7 @@ class Events(Response):
             yield piece
             await asyncio.sleep(PACE_S if self._scenario == "cancel" else 0)
         if self._scenario == "broken":
+            await asyncio.sleep(BREAK_S)
             raise ConnectionAbortedError
 
 
