@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,21 +87,28 @@ def test_texts_too_short_to_learn_from_are_told(tmp_path: Path) -> None:
     assert "has no text that is long enough: 30 words at least" in ran.stderr
 
 
-def faults(n: int, asked: Asked) -> Said:
-    """Every other request fails, each time in another way."""
-    kinds = [
-        Said(b"{}", 429, {"retry-after": "0"}),
-        Said(b"oops", 500, {"retry-after": "0"}),
-        Said(b'{"choices": [{"message": {"content": "', 503, {"retry-after": "0"}),
-    ]
-    return kinds[n // 2 % len(kinds)] if n % 2 else deletion(asked)
+class Faults:
+    """Each text's first two requests fail, each time in another way, whoever is asked meanwhile."""
+
+    def __init__(self) -> None:
+        self._n_asked: Counter[str] = Counter()
+
+    def __call__(self, n: int, asked: Asked) -> Said:
+        self._n_asked[asked.text] += 1
+        kinds = [
+            Said(b"{}", 429, {"retry-after": "0"}),
+            Said(b"oops", 500, {"retry-after": "0"}),
+            Said(b'{"choices": [{"message": {"content": "', 503, {"retry-after": "0"}),
+        ]
+        return kinds[n % len(kinds)] if self._n_asked[asked.text] <= 2 else deletion(asked)
 
 
 def test_faults_are_survived(given: Path) -> None:
-    with TeacherServer(faults) as server:
+    with TeacherServer(Faults()) as server:
         ran = run(given, server.url)
     assert ran.exit_code == 0, ran.output
     assert ids(given) == ALL
+    assert len(server.asked) > 12
     assert f"{len(server.asked) - 12} attempts repeated" in ran.stderr
 
 
